@@ -1,0 +1,127 @@
+"""Evidence: bytes found beside or about a subject, with where they were found. Nothing here is believed yet."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from preverify.model.digest import Digest
+from preverify.model.reasons import Reason
+from preverify.model.reference import Subject
+
+
+class Format(StrEnum):
+    """Which module of `verify/` reads a piece of evidence. Decided from hashed bytes, never from descriptors."""
+
+    COSIGN_SIGNATURE = "cosign-signature"  # one layer of a `.sig` manifest
+    COSIGN_ATTESTATION = "cosign-attestation"  # one layer of an `.att` manifest
+    SIGSTORE_BUNDLE = "sigstore-bundle"  # the single layer of a bundle referrer
+
+
+class Place(StrEnum):
+    """Where evidence was found."""
+
+    REFERRERS_API = "referrers-api"
+    FALLBACK_TAG = "fallback-tag"
+    SIGNATURE_TAG = "sig-tag"
+    ATTESTATION_TAG = "att-tag"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """Why evidence was void before any format read it (wrong digest, too large, another subject). Final."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One object that may establish something about a subject.
+
+    Attributes:
+        format: The module of `verify/` that reads it.
+        manifest: Digest of the manifest that holds it (hashed by us). For a flaw, what was asked for.
+        index: Position of the layer in that manifest.
+        body: The layer's bytes, which have `digest` (hashed by us); empty where `flaw` is set.
+        digest: What the layer's descriptor named.
+        media_type: The layer descriptor's media type, covered by the manifest's digest.
+        annotations: The layer descriptor's annotations in order, covered by the manifest's digest but signed by nobody.
+        place: Where it was found.
+        flaw: Set where the object is void at the registry level already.
+    """
+
+    format: Format
+    manifest: Digest
+    index: int
+    body: bytes
+    digest: Digest
+    media_type: str
+    annotations: tuple[tuple[str, str], ...] = ()
+    place: Place
+    flaw: Flaw | None = None
+
+    @property
+    def id(self) -> str:
+        """Name this evidence by content: same manifest, same layer, same id, wherever it was found."""
+        parts = [self.format.value, str(self.manifest), self.index, str(self.digest)]
+        return str(Digest.of(json.dumps(parts, separators=(",", ":")).encode()))
+
+    def annotation(self, key: str) -> str | None:
+        """Return the annotation `key`, or None where it does not stand."""
+        return dict(self.annotations).get(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unobtained:
+    """Something that could not be obtained (network, 429, 5xx, 401, 403, deadline). Makes a verdict undecided."""
+
+    what: str
+    reason: Reason
+    detail: str
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """The subject as hashed by us.
+
+    Attributes:
+        subject: Repository and digest.
+        manifest: The exact bytes that have the subject's digest.
+        media_type: Media type of the manifest or index.
+        children: For an index, the digests of its runnable children in order; unsigned BuildKit attestation entries
+            (platform unknown/unknown) are left out.
+    """
+
+    subject: Subject
+    manifest: bytes
+    media_type: str
+    children: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """All that was found for one subject.
+
+    Attributes:
+        image: The subject itself.
+        evidence: In the fixed order of reading. Our own statements are not among it.
+        unobtained: What could not be obtained; empty means that everything listed was read.
+        truncated: A count limit left listed evidence unread.
+        looked_at: Places that were asked, for people: "referrers-api: 3", "sig-tag: absent".
+        fingerprint: Digest over the listing (places and manifest digests), to notice a change of evidence cheaply.
+        foreign_bundle: A sigstore bundle that is not ours is attached (decides our layout).
+        foreign_legacy: Foreign `.sig` or `.att` layers exist (decides our layout).
+        requests: Requests made to the registry.
+    """
+
+    image: Image
+    evidence: tuple[Evidence, ...] = ()
+    unobtained: tuple[Unobtained, ...] = ()
+    truncated: bool = False
+    looked_at: tuple[str, ...] = ()
+    fingerprint: str = ""
+    foreign_bundle: bool = False
+    foreign_legacy: bool = False
+    requests: int = 0

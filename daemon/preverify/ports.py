@@ -1,0 +1,464 @@
+"""What the core needs from outside, as small protocols that speak our values. Adapters live one floor up."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from preverify.model.digest import Digest
+from preverify.model.evidence import Gathered, Image
+from preverify.model.findings import Finding
+from preverify.model.hints import Hint
+from preverify.model.reference import Repository, Subject
+from preverify.model.verdicts import PolicyAnswer, Verdict
+
+TENANT = "default"
+
+
+class Clock(Protocol):
+    """Time and identifiers."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def new_id(self, prefix: str) -> str: ...
+
+
+# --- registry ---------------------------------------------------------------------------------------------------------
+
+
+class Layout(StrEnum):
+    """Where a statement is attached."""
+
+    AUTO = "auto"
+    BUNDLE = "bundle"
+    ATT = "att"
+    BOTH = "both"
+    DETACHED = "detached"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagPage:
+    """A page of a tag listing. `next_after` is None at the end; `truncated` says that a cap stopped the pass."""
+
+    tags: tuple[str, ...]
+    next_after: str | None
+    truncated: bool = False
+
+
+class PublishState(StrEnum):
+    """What became of a publication or withdrawal."""
+
+    PUBLISHED = "published"
+    WOULD_SHADOW = "would-shadow"  # `bundle` or `both` would hide foreign legacy signatures
+    UNPUBLISHED = "unpublished"  # no layout is possible here (cannot be withdrawn, immutable tag, layout none)
+    WITHDRAWN = "withdrawn"
+    NOT_WITHDRAWN = "not-withdrawn"  # the registry did not take the withdrawal: a state, a metric, an alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """Result of `Registry.publish` or `Registry.withdraw`.
+
+    `layouts` are those that hold the statement now; `manifests` the digests of the manifests written, for withdrawal.
+    """
+
+    state: PublishState
+    layouts: tuple[Layout, ...] = ()
+    manifests: tuple[str, ...] = ()
+    detail: str = ""
+    requests: int = 0
+
+
+class Registry(Protocol):
+    """One source: a registry, or a directory of OCI layouts. Everything returned was hashed by us.
+
+    Raises, everywhere: `Unavailable` (network, 429, 5xx, deadline, 401, 403), `NotFound` (404), `MalformedEvidence`
+    (the bytes are not what they must be) and nothing else.
+    """
+
+    def head(self, repository: Repository, tag: str) -> Digest | None:
+        """Return what the registry says that `tag` names (a hint that no verdict may rest on); None for 404."""
+
+    def resolve(self, repository: Repository, tag: str) -> Image:
+        """Fetch what `tag` names; the digest is computed from the bytes."""
+
+    def fetch(self, subject: Subject) -> Image:
+        """Fetch the manifest or index that has the subject's digest."""
+
+    def gather(self, image: Image) -> Gathered:
+        """Read all evidence beside `image`. Never raises for evidence: what could not be had is in `unobtained`."""
+
+    def evidence_fingerprint(self, image: Image, tags: frozenset[str] | None) -> str:
+        """Return `Gathered.fingerprint` as it would be now, with at most one request (none without the referrers API).
+
+        `tags` is a fresh listing of the repository where the caller has one, else None.
+        """
+
+    def tags(self, repository: Repository, *, after: str | None) -> TagPage:
+        """List tags, one bounded pass, from after `after`."""
+
+    def repositories(self) -> tuple[Repository, ...]:
+        """Expand the source's configured repository patterns (catalogue where a pattern has wildcards), bounded."""
+
+    def publish(self, subject: Subject, envelope: bytes, layout: Layout, *, supersedes: tuple[str, ...]) -> Publication:
+        """Attach a signed DSSE envelope. Idempotent: the same bytes a second time change nothing.
+
+        `supersedes` are manifests of our older statements about this subject, to be removed from what readers see.
+        """
+
+    def withdraw(self, subject: Subject, manifests: tuple[str, ...]) -> Publication:
+        """Take our statements about `subject` away, wherever they are; foreign layers stay byte-identical."""
+
+
+# --- history ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """All that one look at one subject led to; stored in one transaction.
+
+    Attributes:
+        source: Name of the configured source.
+        gathered: Evidence as found. None where only decided anew from stored findings.
+        findings: Replace the stored findings of the subject. None where not verified anew.
+        verdicts: One per policy that was decided. Their ids are set.
+        tags: Tags seen to name the subject just now.
+        publish: Verdict ids under which the default profile passed (a statement is wanted), or None.
+        withdraw: The default profile stopped being passed: a live statement is to be withdrawn.
+        cause: Why this look happened: "push", "sweep", "time", "evidence", "policy", "asked".
+    """
+
+    tenant: str = TENANT
+    source: str
+    subject: Subject
+    gathered: Gathered | None
+    findings: tuple[Finding, ...] | None
+    verdicts: tuple[Verdict, ...]
+    tags: tuple[str, ...] = ()
+    publish: tuple[str, ...] | None = None
+    withdraw: bool = False
+    cause: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSubject:
+    """A subject that history knows, with what a sweep needs to decide whether to look again."""
+
+    source: str
+    subject: Subject
+    media_type: str
+    fingerprint: str
+    tags: tuple[str, ...]
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStatement:
+    """A row of `statement`: what we signed or are about to sign. `envelope` is empty until signed.
+
+    States: wanted -> signed -> published -> (superseded | withdrawing -> withdrawn | not-withdrawn); or would-shadow,
+    unpublished. `verdicts` is the verdict set: sorted verdict ids; `set_id` its digest. One row per set and profile.
+    """
+
+    id: str
+    source: str
+    subject: Subject
+    profile: str
+    set_id: str
+    verdicts: tuple[str, ...]
+    state: str
+    envelope: bytes
+    key_id: str
+    layouts: tuple[Layout, ...]
+    manifests: tuple[str, ...]
+    attempts: int
+    valid_until: datetime | None
+    detail: str = ""
+
+
+class History(Protocol):
+    """The record of everything seen and decided. Append-only where it matters."""
+
+    def record(self, recordings: Sequence[Recording], *, now: datetime) -> None:
+        """Store all recordings in one transaction: evidence, findings, verdicts, current verdicts, change rows,
+        statements wanted or to withdraw with the jobs that carry it out, and when time alone makes the subject due.
+        """
+
+    def observe_tag(
+        self, source: str, repository: Repository, tag: str, digest: Digest | None, *, now: datetime
+    ) -> bool:
+        """Note what a tag names now (None: the tag is gone); True when that is a move. History keeps every move."""
+
+    def known_tags(self, source: str, repository: Repository) -> Mapping[str, Digest]:
+        """Return what each live tag of a repository named when last observed."""
+
+    def subjects(
+        self, *, source: str | None = None, repository: Repository | None = None, tagged: bool = False
+    ) -> Iterator[KnownSubject]:
+        """Yield subjects, in pages inside."""
+
+    def gathered(self, subject: Subject) -> Gathered | None:
+        """Rebuild the last gathering of a subject, bytes included; None when never seen."""
+
+    def findings(self, subject: Subject) -> tuple[Finding, ...]:
+        """Return the stored findings of a subject."""
+
+    def current(self, subject: Subject) -> tuple[Verdict, ...]:
+        """Return the current verdicts of a subject, under every policy digest that has one."""
+
+    def verdicts(self, ids: Sequence[str]) -> tuple[Verdict, ...]:
+        """Return verdict rows by id, in the order asked; unknown ids are left out."""
+
+    def find(self, digest: Digest) -> tuple[KnownSubject, ...]:
+        """Return every subject with this digest."""
+
+
+class Statements(Protocol):
+    """The outbox: statements on their way to or from a registry."""
+
+    def statement(self, statement_id: str) -> StoredStatement | None: ...
+
+    def live(self, subject: Subject) -> tuple[StoredStatement, ...]:
+        """Return statements of a subject that a registry holds or may hold (signed, published, withdrawing, not-withdrawn)."""
+
+    def signed(self, statement_id: str, envelope: bytes, key_id: str, valid_until: datetime) -> bool:
+        """Store the envelope before its first PUT; False when one is stored already (the stored one stays)."""
+
+    def settled(self, statement_id: str, publication: Publication, *, now: datetime) -> None:
+        """Store what became of a publication or withdrawal; a published one supersedes older rows of its subject."""
+
+
+# --- policy generations -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRow:
+    """A loaded set of policies. `document` is the canonical JSON of the whole set, signers resolved."""
+
+    number: int
+    digest: str
+    document: bytes
+    state: str  # staged, active, retired
+    created_at: datetime
+
+
+class Generations(Protocol):
+    """Numbered policy sets; one is active."""
+
+    def active(self) -> GenerationRow | None: ...
+    def staged(self) -> GenerationRow | None: ...
+
+    def stage(self, document: bytes, digest: str, *, now: datetime) -> GenerationRow:
+        """Store a new set as staged (or return the staged or active row that has this digest already)."""
+
+    def activate(self, number: int, *, now: datetime) -> None:
+        """Move the pointer: the staged row becomes active, the active one retired, with one change row.
+
+        Raises BadInput where `number` is not the staged generation: an older one is refused.
+        """
+
+
+# --- work -------------------------------------------------------------------------------------------------------------
+
+
+class JobKind(StrEnum):
+    """What a job does. Jobs are idempotent and carry only ids."""
+
+    TAG = "tag"  # key: tag name; resolve it and look at what it names
+    SUBJECT = "subject"  # key: digest; gather, verify, decide, record
+    PUBLISH = "publish"  # key: statement id
+    WITHDRAW = "withdraw"  # key: statement id
+    SWEEP_TAGS = "sweep-tags"  # key: ""; list one repository (or, with repository "", the source's repositories)
+    SWEEP_EVIDENCE = "sweep-evidence"  # key: ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A unit of work. (tenant, source, kind, repository, key) is unique while open."""
+
+    source: str
+    kind: JobKind
+    repository: str  # path without registry; empty for the whole source
+    key: str
+    cause: str
+    priority: int = 100  # lower first: 10 asked and pushed, 50 time, 100 sweep
+    tenant: str = TENANT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedJob:
+    """A job that a worker holds until `until`. `fence` makes a late completion by a zombie worker harmless."""
+
+    id: int
+    job: Job
+    fence: int
+    attempts: int
+    until: datetime
+    created_at: datetime
+
+
+class Work(Protocol):
+    """Durable work, at least once. Times come from the caller."""
+
+    def add(self, jobs: Sequence[Job], *, run_at: datetime, now: datetime) -> int:
+        """Make jobs due; a job already open keeps the earlier time and the better priority. Returns how many are new."""
+
+    def accept(self, source: str, hints: Sequence[Hint], jobs: Sequence[Job], *, now: datetime) -> int:
+        """Store hints and the jobs that they cause in one transaction (the inbox). Returns how many jobs are new."""
+
+    def dispatch(self, *, now: datetime, window: int) -> int:
+        """Open due jobs up to `window` open ones, round-robin over (tenant, source). The lease holder calls this."""
+
+    def lease(self, *, worker: str, until: datetime, now: datetime, limit: int) -> tuple[LeasedJob, ...]:
+        """Claim up to `limit` open jobs that are free or whose lease ended before `now`."""
+
+    def extend(self, leased: LeasedJob, *, until: datetime) -> bool:
+        """Hold on for longer; False when somebody else has it."""
+
+    def done(self, leased: LeasedJob, *, now: datetime) -> bool:
+        """Finish; False when somebody else has it. Work made due meanwhile stays due."""
+
+    def retry(self, leased: LeasedJob, *, at: datetime, error: str, now: datetime) -> bool:
+        """Give back with an error, to run at `at`; counted in `attempts`."""
+
+    def backlog(self, *, now: datetime) -> "Backlog": ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """Numbers about work for metrics. Ages in seconds; 0 where nothing waits."""
+
+    due: int
+    open: int
+    parked: int
+    oldest_seconds: float
+    oldest_hint_seconds: float
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+
+
+class Lease(Protocol):
+    """One holder at a time, by compare-and-set on a row."""
+
+    def take(self, name: str, holder: str, *, ttl: timedelta, now: datetime) -> int | None:
+        """Take or renew; returns the fence number, or None while another holds it."""
+
+    def release(self, name: str, holder: str) -> None: ...
+
+
+# --- feed and lookup ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectState:
+    """What the lookup table holds of one subject: each policy's current verdict, under every live policy digest."""
+
+    subject: Subject
+    policies: tuple[PolicyAnswer, ...]
+    children: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagState:
+    """What a tag names; None once it is gone."""
+
+    repository: Repository
+    tag: str
+    digest: Digest | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationState:
+    """The generation that answers are computed under, whole."""
+
+    number: int
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One row of the feed, numbered without gaps by the sequencer."""
+
+    number: int
+    at: datetime
+    what: SubjectState | TagState | GenerationState
+
+
+class Feed(Protocol):
+    """Committed changes in one gapless order."""
+
+    def sequence(self, *, fence: int, now: datetime) -> int:
+        """Number what has been committed since; returns the last number. Only the lease holder, fenced."""
+
+    def changes(self, after: int, *, limit: int) -> tuple[Change, ...]:
+        """Return numbered changes after `after`, in order. A subject's state is its newest at the time of reading."""
+
+    def snapshot(self) -> Iterator[Change]:
+        """Yield the whole present state (generation first), each with the number to resume from."""
+
+
+class LookupWriter(Protocol):
+    """The one writer of a local lookup table."""
+
+    def position(self) -> int:
+        """Return the last number applied; -1 for an empty table that wants a snapshot."""
+
+    def apply(self, changes: Sequence[Change], *, now: datetime) -> None:
+        """Apply changes in one transaction and remember the last number."""
+
+    def reset(self, changes: Iterator[Change], *, now: datetime) -> None:
+        """Replace everything by a snapshot, atomically for readers."""
+
+    def heartbeat(self, *, now: datetime) -> None:
+        """Note that the feed is alive."""
+
+
+# --- signing ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedStatement:
+    """A DSSE envelope over the statement of a verdict set, and the id of the key that made it."""
+
+    envelope: bytes
+    key_id: str
+    valid_until: datetime
+
+
+class Signing(Protocol):
+    """The signing process, seen from a worker. It takes ids, never bytes."""
+
+    def sign(self, statement_id: str) -> SignedStatement:
+        """Have the statement of this row rebuilt from the stored rows and signed.
+
+        Raises:
+            BadInput: refused: no such row, or a verdict of it is not passed under the active generation.
+            Unavailable: the signing process or its key does not answer.
+        """
+
+
+# --- observation --------------------------------------------------------------------------------------------------------
+
+
+class Observer(Protocol):
+    """Counters and log lines of the core. Labels come from closed lists."""
+
+    def event(self, name: str, **fields: object) -> None:
+        """Write one structured log line."""
+
+    def count(self, metric: str, value: float = 1, **labels: str) -> None: ...
+
+    def time(self, metric: str, **labels: str) -> AbstractContextManager[None]: ...
+
+
+class Bell(Protocol):
+    """Wakes a process of this machine; losing a ring costs only the poll interval."""
+
+    def ring(self, who: str) -> None:
+        """Wake `who`: "timer", "workers" or "answers"."""
+
+    def wait(self, timeout: float) -> bool:
+        """Sleep until rung or `timeout` seconds are over; True when rung."""

@@ -1,0 +1,176 @@
+"""Typed configuration. The docstring under each field is its manual; every key has a safe default or is required."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from preverify.model.durations import parse_duration
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+
+
+class Database(_Part):
+    """Where history lives."""
+
+    url: str = "sqlite:////var/lib/preverify/preverify.db"
+    """SQLAlchemy URL: `sqlite:////absolute/path.db` or `postgresql+psycopg://user@host/name`."""
+
+
+class Credentials(_Part):
+    """How we identify ourselves to one registry. At most one way."""
+
+    username_file: Path | None = Field(None, alias="usernameFile")
+    """File with the user name (Basic, and Basic towards the token service)."""
+    password_file: Path | None = Field(None, alias="passwordFile")
+    """File with the password."""
+    token_file: Path | None = Field(None, alias="tokenFile")
+    """File with a bearer token that is sent as it is."""
+    docker_config: Path | None = Field(None, alias="dockerConfig")
+    """A docker `config.json`; only the entry of exactly this host is used."""
+    helpers: bool = False
+    """Run credential helpers named in the docker configuration. They are programs from PATH: off by default."""
+
+
+class Hooks(_Part):
+    """How this source's push notifications arrive, at `/hooks/<source>`."""
+
+    format: str = "distribution"
+    """Name of a module in `webhooks/`."""
+    secret_file: Path = Field(alias="secretFile")
+    """File with the shared secret (bearer token, or HMAC key, as the format has it)."""
+
+
+class Sweep(_Part):
+    """How often we look by ourselves. The sweep is the guarantee; hooks only make it faster."""
+
+    tags: Duration = timedelta(minutes=10)
+    """Interval of tag listings."""
+    evidence: Duration = timedelta(hours=1)
+    """Interval of looks at the evidence of known subjects."""
+
+
+class Budget(_Part):
+    """What we allow ourselves towards one registry."""
+
+    requests_per_second: float = Field(20.0, alias="requestsPerSecond", gt=0)
+    """Long-term rate over all workers of this process."""
+    concurrent: int = Field(8, ge=1, le=64)
+    """Requests under way at once, per process."""
+
+
+class Publish(_Part):
+    """Where our statements go."""
+
+    layout: Literal["auto", "bundle", "att", "both", "detached", "none"] = "auto"
+    """`auto`: `.att`, or a bundle where a foreign bundle is attached already."""
+    detached_repository: str | None = Field(None, alias="detachedRepository")
+    """Repository path on the same registry for `detached`, for example `preverify/statements`."""
+    allow_shadowing: bool = Field(default=False, alias="allowShadowing")
+    """Let `bundle` and `both` hide foreign `.sig`/`.att` from cosign v3."""
+    accept_unwithdrawable: bool = Field(default=False, alias="acceptUnwithdrawable")
+    """Let `bundle` and `both` be used on a registry that refuses DELETE."""
+
+
+class SourceTls(_Part):
+    """Transport to a source."""
+
+    ca_file: Path | None = Field(None, alias="caFile")
+    """PEM bundle that replaces the system's authorities for this source."""
+    plain_http: bool = Field(default=False, alias="plainHttp")
+    """Speak HTTP. Only for loopback and closed networks."""
+
+
+class Source(_Part):
+    """A registry that we watch, or a directory of OCI layouts."""
+
+    registry: str
+    """`host[:port]`, or `oci:/absolute/directory` with one OCI layout per repository below it."""
+    aliases: tuple[str, ...] = ()
+    """Other names by which clusters pull the same content."""
+    repositories: tuple[str, ...] = ("**",)
+    """Globs over repository paths: `*` within a segment, `**` across."""
+    extra_hosts: tuple[str, ...] = Field((), alias="extraHosts")
+    """Exact further hosts that credentials may go to (token service) or that blobs may be redirected to privately."""
+    credentials: Credentials | None = None
+    hooks: Hooks | None = None
+    sweep: Sweep = Sweep()
+    budget: Budget = Budget()
+    publish: Publish = Publish()
+    network: Literal["public", "private"] = "public"
+    """`private` allows private and loopback addresses."""
+    tls: SourceTls = SourceTls()
+
+
+class Policies(_Part):
+    """Where policy documents lie."""
+
+    directory: Path = Path("policies")
+    """Directory with `*.yaml`; key files are named relative to it."""
+
+
+class Signing(_Part):
+    """Our own signature. Without `keyFile` nothing is published."""
+
+    key_file: Path | None = Field(None, alias="keyFile")
+    """PEM private key, ECDSA P-256 by default. Only the signing process opens it."""
+    verifier_id: str = Field("urn:preverify:verifier", alias="verifierId")
+    """URI that names this verifier in every statement."""
+    published_validity: Duration = Field(timedelta(days=7), alias="publishedValidity")
+    """How long a published statement holds; renewed at half."""
+
+
+class ListenTls(_Part):
+    """TLS of the answers listener (1.3 at least)."""
+
+    cert_file: Path = Field(alias="certFile")
+    key_file: Path = Field(alias="keyFile")
+    client_ca_file: Path | None = Field(None, alias="clientCaFile")
+    """Accept client certificates of these authorities instead of a token."""
+
+
+class Listen(_Part):
+    """Where answers, hooks and health are served."""
+
+    address: str = "127.0.0.1:8787"
+    """`host:port`. Must be loopback unless `tls` is set. Port 0 picks a free one."""
+    tls: ListenTls | None = None
+    tokens_file: Path | None = Field(None, alias="tokensFile")
+    """One bearer token a line. Needed for writes, verdict history and for everything beyond loopback."""
+    tag_references: Literal["deny", "last-observed"] = Field("deny", alias="tagReferences")
+    """What a front end does with a reference by tag: deny, or answer for the digest last observed, with a warning."""
+    expired_grace: Duration = Field(timedelta(0), alias="expiredGrace")
+    """How long an expired verdict still admits, counted."""
+    no_policy: Literal["deny", "allow"] = Field("deny", alias="noPolicy")
+    """What happens to images that no policy matches."""
+    max_stale: Duration | None = Field(None, alias="maxStale")
+    """After how long without a feed heartbeat answers become `unknown`; null: they hold until their own expiry."""
+
+
+class Metrics(_Part):
+    """The metrics listener."""
+
+    address: str = "127.0.0.1:8788"
+    repository_label: bool = Field(default=False, alias="repositoryLabel")
+    """Add a repository label to tag gauges (bounded to 200 repositories)."""
+
+
+class Settings(_Part):
+    """The whole configuration file."""
+
+    api_version: Literal["preverify/v1"] = Field("preverify/v1", alias="apiVersion")
+    kind: Literal["Config"] = "Config"
+    state: Path = Path("/var/lib/preverify")
+    """The one writable directory: lookup table, large evidence, sockets."""
+    database: Database = Database()
+    sources: dict[str, Source] = {}
+    policies: Policies = Policies()
+    signing: Signing = Signing()
+    listen: Listen = Listen()
+    workers: int = Field(2, ge=1, le=64)
+    metrics: Metrics = Metrics()
