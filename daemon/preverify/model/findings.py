@@ -38,7 +38,7 @@ class Finding:
         detail: For people: what was seen, what was expected.
         signer: Identity that the signature verified under, `key:<sha256 of SubjectPublicKeyInfo, hex>`; empty where none.
             Set on failed findings too where the signature held but something later did not.
-        predicate_type: Of a readable statement, else empty. Signed only where `step` >= SIGNED.
+        predicate_type: Of a readable statement, else empty. Signed where `step` >= SIGNED.
         annotations: Signed annotations of a signature payload, sorted by key.
         statement: sha256 of the exact statement bytes (attestations), else empty.
         place: Where the evidence was found.
