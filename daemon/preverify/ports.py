@@ -117,6 +117,15 @@ class Registry(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """A current verdict that a new look confirmed: its lookup validity moves on, no history row is written."""
+
+    verdict_id: str
+    valid_until: datetime | None
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """All that one look at one subject led to; stored in one transaction.
 
@@ -125,6 +134,7 @@ class Recording:
         gathered: Evidence as found. None where only decided anew from stored findings.
         findings: Replace the stored findings of the subject. None where not verified anew.
         verdicts: One per policy that was decided. Their ids are set.
+        renewals: Current verdicts confirmed as they stand (in place, with a `change`, without a history row).
         tags: Tags seen to name the subject just now.
         publish: Verdict ids under which the default profile passed (a statement is wanted), or None.
         withdraw: The default profile stopped being passed: a live statement is to be withdrawn.
@@ -137,6 +147,7 @@ class Recording:
     gathered: Gathered | None
     findings: tuple[Finding, ...] | None
     verdicts: tuple[Verdict, ...]
+    renewals: tuple[Renewal, ...] = ()
     tags: tuple[str, ...] = ()
     publish: tuple[str, ...] | None = None
     withdraw: bool = False
