@@ -1,0 +1,284 @@
+"""The flow: resolve, gather, verify, decide, record, publish. Each line of it is a room of the house."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import islice
+
+from preverify.model.errors import BadInput
+from preverify.model.evidence import Gathered, Image
+from preverify.model.findings import Finding
+from preverify.model.reference import Reference, Subject
+from preverify.model.verdicts import Outcome, Verdict
+from preverify.policy.decide import decide
+from preverify.policy.documents import PolicySet
+from preverify.ports import (
+    Clock,
+    GenerationRow,
+    Generations,
+    History,
+    KnownSubject,
+    Recording,
+    Registry,
+    Renewal,
+    Statements,
+    StoredStatement,
+)
+from preverify.verify import verify
+
+TRUST_EPOCH = "keys-only"  # no roots, logs or time stamps yet: trust lies in the keys that policies name
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at one subject, before anything is stored."""
+
+    gathered: Gathered
+    findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def subject(self) -> Subject:
+        """Return what was looked at."""
+        return self.gathered.image.subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a subject's history says before a look is settled."""
+
+    current: tuple[Verdict, ...]
+    live: tuple[StoredStatement, ...]
+
+
+def look(registry: Registry, sets: Sequence[PolicySet], image: Image, *, clock: Clock, attempts: int = 0) -> Look:
+    """Gather, verify and decide one image under every policy of `sets` that matches it.
+
+    Args:
+        registry: The source that holds the image.
+        sets: The active policy set and, while one is staged, that one too.
+        image: The subject, hashed by us.
+        clock: Time of the decision.
+        attempts: How often in a row the subject stayed undecided; spaces the retries.
+    """
+    return _conclude(registry.gather(image), sets, clock, attempts=attempts)
+
+
+def verify_reference(registry: Registry, policies: PolicySet, reference: Reference, *, clock: Clock) -> Look:
+    """Resolve a reference and look at what it names. With a digest, the tag is only a name."""
+    if reference.digest is not None:
+        image = registry.fetch(Subject(reference.repository, reference.digest))
+    elif reference.tag is not None:
+        image = registry.resolve(reference.repository, reference.tag)
+    else:
+        raise BadInput(f"{reference} names neither tag nor digest")
+    return look(registry, (policies,), image, clock=clock)
+
+
+def settle(
+    seen: Look,
+    standing: Standing,
+    active: PolicySet,
+    *,
+    source: str,
+    cause: str,
+    generation: int,
+    clock: Clock,
+    publishing: bool,
+    renew_before: timedelta,
+    tags: tuple[str, ...] = (),
+) -> Recording:
+    """Turn a look into what is to be stored, given what stands already.
+
+    - An undecided look never replaces a passed verdict that still holds: outages do not take answers away.
+    - A look that confirms a verdict renews it in place, unless its publication is due: then it is a new decision.
+    - The default profile passed: a statement over exactly these verdicts is wanted. Failed: live ones are withdrawn.
+    """
+    now = clock.now()
+    before = {_key(v): v for v in standing.current}
+    reissue = any(s.valid_until is not None and s.valid_until - now < renew_before for s in standing.live)
+    fresh: list[Verdict] = []
+    renewals: list[Renewal] = []
+    stands = dict(before)
+    for verdict in seen.verdicts:
+        prior = before.get(_key(verdict))
+        if prior is not None and _still_holds(prior, verdict, clock):
+            continue
+        if prior is not None and _same(prior, verdict) and not (reissue and verdict.outcome is Outcome.PASSED):
+            renewals.append(Renewal(verdict_id=prior.id, valid_until=verdict.valid_until, due_at=verdict.due_at))
+            stands[_key(verdict)] = replace(prior, valid_until=verdict.valid_until, due_at=verdict.due_at)
+        else:
+            fresh.append(verdict)
+            stands[_key(verdict)] = verdict
+    publish, withdraw = _publication(active, seen.subject, tuple(stands.values()), standing.live, publishing, clock)
+    return Recording(
+        source=source,
+        subject=seen.subject,
+        gathered=seen.gathered,
+        findings=seen.findings,
+        verdicts=tuple(fresh),
+        renewals=tuple(renewals),
+        tags=tags,
+        publish=publish,
+        withdraw=withdraw,
+        cause=cause,
+        generation=generation,
+    )
+
+
+def standing(history: History, statements: Statements, subject: Subject) -> Standing:
+    """Read what history says of a subject."""
+    return Standing(current=history.current(subject), live=statements.live(subject))
+
+
+def decide_anew(history: History, sets: Sequence[PolicySet], subject: Subject, *, clock: Clock) -> Look | None:
+    """Decide a known subject under `sets` from stored evidence, without network; None when never gathered."""
+    gathered = history.gathered(subject)
+    return None if gathered is None else _conclude(gathered, sets, clock, attempts=0)
+
+
+def activate(  # one procedure, told in its order
+    history: History,
+    statements: Statements,
+    generations: Generations,
+    staged: GenerationRow,
+    *,
+    clock: Clock,
+    publishing: Callable[[str], bool],
+    progress: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Decide every known subject under a staged generation, then move the pointer. Returns how many were decided.
+
+    Verdicts of the staged policies are stored beside the active ones, so that answers switch whole when the pointer
+    moves and nobody sees `unknown` in between. Publications follow after the switch.
+    """
+    policies = PolicySet.from_document(staged.document)
+    active = generations.active()
+    sets = (policies,) if active is None else (PolicySet.from_document(active.document), policies)
+    count = 0
+    for batch in _batches(history.subjects()):
+        recordings = []
+        for known in batch:
+            seen = decide_anew(history, sets, known.subject, clock=clock)
+            if seen is None:
+                continue
+            decided = {v.policy_digest for v in history.current(known.subject)}
+            wanted = tuple(v for v in seen.verdicts if v.policy_digest not in decided)
+            recordings.append(
+                Recording(
+                    source=known.source,
+                    subject=known.subject,
+                    gathered=None,
+                    findings=seen.findings,
+                    verdicts=wanted,
+                    cause="policy",
+                    generation=staged.number,
+                )
+            )
+        history.record(recordings, now=clock.now())
+        count += len(recordings)
+        progress(count)
+    generations.activate(staged.number, now=clock.now())
+    for batch in _batches(history.subjects()):
+        history.record(
+            [
+                r
+                for known in batch
+                if (
+                    r := _republish(
+                        history, statements, policies, known.subject, known.source, staged.number, clock, publishing
+                    )
+                )
+            ],
+            now=clock.now(),
+        )
+    return count
+
+
+def _republish(
+    history: History,
+    statements: Statements,
+    policies: PolicySet,
+    subject: Subject,
+    source: str,
+    generation: int,
+    clock: Clock,
+    publishing: Callable[[str], bool],
+) -> Recording | None:
+    publish, withdraw = _publication(
+        policies, subject, history.current(subject), statements.live(subject), publishing(source), clock
+    )
+    if publish is None and not withdraw:
+        return None
+    return Recording(
+        source=source,
+        subject=subject,
+        gathered=None,
+        findings=None,
+        verdicts=(),
+        publish=publish,
+        withdraw=withdraw,
+        cause="policy",
+        generation=generation,
+    )
+
+
+def _publication(
+    active: PolicySet,
+    subject: Subject,
+    stands: Sequence[Verdict],
+    live: Sequence[StoredStatement],
+    publishing: bool,  # noqa: FBT001 - a fact about the source, passed on as it is
+    clock: Clock,
+) -> tuple[tuple[str, ...] | None, bool]:
+    """Say which verdicts are to be published (None: none) and whether live statements are to be withdrawn."""
+    now = clock.now()
+    profile = active.profile(subject.repository)
+    by_policy = {v.policy_digest: v for v in stands if v.trust_epoch == TRUST_EPOCH}
+    mine = [by_policy.get(policy.digest) for policy in profile]
+    passed = bool(mine) and all(
+        v is not None and v.outcome is Outcome.PASSED and v.valid_until is not None and v.valid_until > now
+        for v in mine
+    )
+    if passed:
+        return (tuple(sorted(v.id for v in mine if v is not None)) if publishing else None), False
+    stopped = not mine or any(v is not None and v.outcome is Outcome.FAILED for v in mine)
+    return None, bool(live) and stopped
+
+
+def _conclude(gathered: Gathered, sets: Sequence[PolicySet], clock: Clock, *, attempts: int) -> Look:
+    """Verify and decide: pure but for the time. Two sets that share a key or a policy share its work."""
+    repository = gathered.image.subject.repository
+    keys = tuple({key.id: key for policies in sets for key in policies.keys}.values())
+    policies = {policy.digest: policy for policies in sets for policy in policies.matching(repository)}
+    findings = verify(gathered.image, gathered.evidence, keys)
+    verdicts = tuple(
+        decide(
+            policy, gathered, findings, now=clock.now(), trust_epoch=TRUST_EPOCH, new_id=clock.new_id, attempts=attempts
+        )
+        for policy in policies.values()
+    )
+    return Look(gathered=gathered, findings=findings, verdicts=verdicts)
+
+
+def _still_holds(prior: Verdict, verdict: Verdict, clock: Clock) -> bool:
+    return (
+        verdict.outcome is Outcome.UNDECIDED
+        and prior.outcome is Outcome.PASSED
+        and prior.valid_until is not None
+        and prior.valid_until > clock.now()
+    )
+
+
+def _same(prior: Verdict, verdict: Verdict) -> bool:
+    return (prior.outcome, prior.rules) == (verdict.outcome, verdict.rules)
+
+
+def _key(verdict: Verdict) -> tuple[str, str, str]:
+    return verdict.policy, verdict.policy_digest, verdict.trust_epoch
+
+
+def _batches(items: Iterator[KnownSubject]) -> Iterator[list[KnownSubject]]:
+    while batch := list(islice(items, _BATCH)):
+        yield batch

@@ -1,0 +1,410 @@
+"""The worker loop: lease jobs, carry them out in threads, store what they led to in batches."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from preverify import pipeline
+from preverify.model.digest import Digest
+from preverify.model.errors import BadInput, MalformedEvidence, NotFound, PreverifyError, Unavailable
+from preverify.model.evidence import Image
+from preverify.model.reasons import Reason
+from preverify.model.reference import Repository, Subject
+from preverify.model.verdicts import Outcome
+from preverify.observe.logs import traceback_text
+from preverify.policy.decide import undecided
+from preverify.policy.documents import PolicySet
+from preverify.ports import (
+    Bell,
+    Clock,
+    Generations,
+    History,
+    Job,
+    JobKind,
+    Layout,
+    LeasedJob,
+    Observer,
+    PublishState,
+    Recording,
+    Registry,
+    Signing,
+    Statements,
+    StoredStatement,
+    Work,
+)
+from preverify.settings import Source
+from preverify.sweeps import sweep_evidence, sweep_tags
+
+_LEASE = timedelta(seconds=60)
+_EXTEND_AT = timedelta(seconds=30)
+_POLL_SECONDS = 1.0
+_BUSY_SECONDS = 0.05
+_RETRY_FIRST, _RETRY_MAX = timedelta(seconds=30), timedelta(minutes=15)
+_QUICK_RETRY = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A source with the adapter that reaches it."""
+
+    name: str
+    settings: Source
+    registry: Registry
+
+    def repository(self, path: str) -> Repository:
+        """Return the repository at `path` of this source."""
+        return Repository(self.settings.registry, path)
+
+    @property
+    def layout(self) -> Layout:
+        """Return where statements go."""
+        return Layout(self.settings.publish.layout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What carrying out one job led to. With `retry_at` the job is given back instead of finished."""
+
+    recordings: tuple[Recording, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    retry_at: datetime | None = None
+    error: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """One worker process. Everything that it does is idempotent: a job may be carried out twice, never lost."""
+
+    name: str
+    work: Work
+    history: History
+    statements: Statements
+    generations: Generations
+    sources: Mapping[str, Watched]
+    signing: Signing | None
+    published_validity: timedelta
+    clock: Clock
+    observer: Observer
+    bell: Bell
+    threads: int = 8
+    _sets: dict[str, PolicySet] = field(default_factory=dict)
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Work until `stop()`; what is under way is finished first."""
+        flying: dict[Future[Result], LeasedJob] = {}
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="look") as pool:
+            while flying or not stop():
+                if not stop():
+                    self._fill(pool, flying)
+                if not flying:
+                    self.bell.wait(_POLL_SECONDS)
+                    continue
+                finished, _ = wait(flying, timeout=_BUSY_SECONDS, return_when=FIRST_COMPLETED)
+                self._finish([(flying.pop(future), future.result()) for future in finished])
+                self._extend(flying)
+
+    def run_once(self) -> int:
+        """Carry out everything that is open now, one job after the other; returns how many. For tests and commands."""
+        count = 0
+        while leased := self._lease(1):
+            self._finish([(job, self._carry_out(job)) for job in leased])
+            count += len(leased)
+        return count
+
+    # --- leasing and finishing ---------------------------------------------------------------------------------------
+
+    def _lease(self, limit: int) -> tuple[LeasedJob, ...]:
+        now = self.clock.now()
+        return self.work.lease(worker=self.name, until=now + _LEASE, now=now, limit=limit)
+
+    def _fill(self, pool: ThreadPoolExecutor, flying: dict[Future[Result], LeasedJob]) -> None:
+        free = self.threads - len(flying)
+        if free > 0:
+            for leased in self._lease(free):
+                flying[pool.submit(self._carry_out, leased)] = leased
+
+    def _extend(self, flying: dict[Future[Result], LeasedJob]) -> None:
+        now = self.clock.now()
+        for future, leased in list(flying.items()):
+            if leased.until - now < _EXTEND_AT:
+                self.work.extend(leased, until=now + _LEASE)
+                flying[future] = leased_until(leased, now + _LEASE)
+
+    def _finish(self, results: list[tuple[LeasedJob, Result]]) -> None:
+        """Store first, then let go of the jobs: a crash in between repeats work, it does not lose any."""
+        if not results:
+            return
+        now = self.clock.now()
+        recordings = [r for _, result in results for r in result.recordings]
+        if recordings:
+            self.history.record(recordings, now=now)
+            self._tell(recordings)
+        follow = [job for _, result in results for job in result.jobs]
+        if follow:
+            self.work.add(follow, run_at=now, now=now)
+        for leased, result in results:
+            if result.retry_at is not None:
+                self.work.retry(leased, at=result.retry_at, error=result.error, now=now)
+            else:
+                self.work.done(leased, now=now)
+        self.bell.ring("timer")
+
+    def _tell(self, recordings: Iterable[Recording]) -> None:
+        for recording in recordings:
+            for verdict in recording.verdicts:
+                reasons = verdict.reasons
+                self.observer.count("verifications_total", verdict=verdict.outcome.value)
+                self.observer.event(
+                    "verdict.recorded",
+                    source=recording.source,
+                    subject=str(recording.subject),
+                    policy=verdict.policy,
+                    outcome=verdict.outcome.value,
+                    reason=reasons[0].reason.value if reasons else Reason.OK.value,
+                    generation=recording.generation,
+                    cause=recording.cause,
+                )
+
+    # --- carrying out -------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, leased: LeasedJob) -> Result:
+        """Do one job. The only place that catches everything: what went wrong inside is recorded as undecided."""
+        watched = self.sources.get(leased.job.source)
+        if watched is None:
+            self.observer.event("job.dropped", source=leased.job.source, why="no such source is configured any more")
+            return Result()
+        try:
+            with self.observer.time("job_duration_seconds", kind=leased.job.kind.value):
+                return _HANDLERS[leased.job.kind](self, watched, leased)
+        except Unavailable as error:
+            self.observer.count("registry_errors_total", source=watched.name, reason=error.reason.value)
+            self.observer.event(
+                "registry.unavailable",
+                source=watched.name,
+                what=str(error),
+                reason=error.reason.value,
+                job=leased.job.key,
+            )
+            return self._could_not(watched, leased, error.reason, str(error), error.retry_after)
+        except Exception as error:  # noqa: BLE001 - see the docstring
+            self.observer.count("internal_errors_total", where="worker")
+            self.observer.event(
+                "job.failed",
+                source=watched.name,
+                kind=leased.job.kind.value,
+                error=repr(error),
+                trace=traceback_text(error),
+            )
+            return self._could_not(watched, leased, Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}", None)
+
+    def _could_not(
+        self, watched: Watched, leased: LeasedJob, reason: Reason, detail: str, retry_after: timedelta | None
+    ) -> Result:
+        """Give a job back; a subject that has no verdict that holds gets an undecided one, so that people see why."""
+        now = self.clock.now()
+        pause = max(retry_after or timedelta(0), min(_RETRY_FIRST * 2**leased.attempts, _RETRY_MAX))
+        recordings: tuple[Recording, ...] = ()
+        if leased.job.kind is JobKind.SUBJECT:
+            subject = Subject(watched.repository(leased.job.repository), Digest.parse(leased.job.key))
+            recordings = self._undecided(watched, subject, leased, reason, detail)
+        return Result(recordings=recordings, retry_at=now + pause, error=f"{reason.value}: {detail}"[:1000])
+
+    def _undecided(
+        self, watched: Watched, subject: Subject, leased: LeasedJob, reason: Reason, detail: str
+    ) -> tuple[Recording, ...]:
+        number, sets = self._policy_sets()
+        decided = {v.policy_digest for v in self.history.current(subject)}
+        verdicts = tuple(
+            undecided(
+                policy,
+                subject,
+                reason,
+                detail,
+                now=self.clock.now(),
+                trust_epoch=pipeline.TRUST_EPOCH,
+                new_id=self.clock.new_id,
+                attempts=leased.attempts,
+            )
+            for policies in sets
+            for policy in policies.matching(subject.repository)
+            if policy.digest not in decided
+        )
+        if not verdicts:
+            return ()
+        return (
+            Recording(
+                source=watched.name,
+                subject=subject,
+                gathered=None,
+                findings=None,
+                verdicts=verdicts,
+                cause=leased.job.cause,
+                generation=number,
+            ),
+        )
+
+    def _tag(self, watched: Watched, leased: LeasedJob) -> Result:
+        repository = watched.repository(leased.job.repository)
+        try:
+            image = watched.registry.resolve(repository, leased.job.key)
+        except NotFound:
+            self.history.observe_tag(watched.name, repository, leased.job.key, None, now=self.clock.now())
+            return Result()
+        except MalformedEvidence as error:
+            self.observer.count("unusable_images_total", source=watched.name, reason=error.reason.value)
+            self.observer.event(
+                "tag.unusable", source=watched.name, repository=str(repository), tag=leased.job.key, why=str(error)
+            )
+            return Result()
+        return self._look(watched, image, leased, tags=(leased.job.key,))
+
+    def _subject(self, watched: Watched, leased: LeasedJob) -> Result:
+        subject = Subject(watched.repository(leased.job.repository), Digest.parse(leased.job.key))
+        try:
+            image = watched.registry.fetch(subject)
+        except NotFound:
+            self.observer.event("subject.gone", source=watched.name, subject=str(subject))
+            return Result()
+        except MalformedEvidence as error:
+            return Result(recordings=self._undecided(watched, subject, leased, error.reason, str(error)))
+        return self._look(watched, image, leased, tags=())
+
+    def _look(self, watched: Watched, image: Image, leased: LeasedJob, *, tags: tuple[str, ...]) -> Result:
+        number, sets = self._policy_sets()
+        with self.observer.time("verification_duration_seconds"):
+            seen = pipeline.look(watched.registry, sets, image, clock=self.clock, attempts=leased.attempts)
+        standing = pipeline.standing(self.history, self.statements, seen.subject)
+        recording = pipeline.settle(
+            seen,
+            standing,
+            sets[0],
+            source=watched.name,
+            cause=leased.job.cause,
+            generation=number,
+            clock=self.clock,
+            publishing=self.signing is not None and watched.layout is not Layout.NONE,
+            renew_before=self.published_validity / 2,
+            tags=tags,
+        )
+        waiting = [v.due_at for v in seen.verdicts if v.outcome is Outcome.UNDECIDED and v.due_at is not None]
+        moves = tuple(
+            Job(source=watched.name, kind=JobKind.PUBLISH, repository=leased.job.repository, key=s.id, cause="evidence")
+            for s in standing.live
+            if _must_move(s, watched.layout, foreign_bundle=seen.gathered.foreign_bundle)
+        )
+        if waiting and leased.job.kind is JobKind.SUBJECT:
+            return Result(recordings=(recording,), jobs=moves, retry_at=min(waiting), error="undecided")
+        return Result(recordings=(recording,), jobs=moves)
+
+    def _publish(self, watched: Watched, leased: LeasedJob) -> Result:
+        """Sign (once), then push the stored bytes until the registry has them."""
+        statement = self.statements.statement(leased.job.key)
+        if statement is None or statement.state not in {"wanted", "signed", "published"} or self.signing is None:
+            return Result()
+        if not statement.envelope:
+            try:
+                signed = self.signing.sign(statement.id)
+            except BadInput as error:
+                self.observer.count("signing_refused_total")
+                self.observer.event("signing.refused", subject=str(statement.subject), why=str(error))
+                return Result()
+            self.statements.signed(statement.id, signed.envelope, signed.key_id, signed.valid_until)
+            statement = self.statements.statement(leased.job.key)
+            if statement is None:
+                return Result()
+        older = [
+            s
+            for s in self.statements.live(statement.subject)
+            if s.id != statement.id and s.profile == statement.profile
+        ]
+        publication = watched.registry.publish(
+            statement.subject,
+            statement.envelope,
+            watched.layout,
+            supersedes=tuple(dict.fromkeys(m for s in (statement, *older) for m in s.manifests)),
+        )
+        self.statements.settled(statement.id, publication, now=self.clock.now())
+        self._published("statement.published", statement, publication.state, publication.detail)
+        return Result()
+
+    def _withdraw(self, watched: Watched, leased: LeasedJob) -> Result:
+        statement = self.statements.statement(leased.job.key)
+        if statement is None or statement.state not in {"withdrawing", "not-withdrawn"}:
+            return Result()
+        publication = watched.registry.withdraw(statement.subject, statement.manifests)
+        self.statements.settled(statement.id, publication, now=self.clock.now())
+        self._published("statement.withdrawn", statement, publication.state, publication.detail)
+        if publication.state is PublishState.NOT_WITHDRAWN:
+            pause = min(_RETRY_FIRST * 2**leased.attempts, _RETRY_MAX)
+            return Result(retry_at=self.clock.now() + pause, error=publication.detail)
+        return Result()
+
+    def _published(self, event: str, statement: StoredStatement, state: PublishState, detail: str) -> None:
+        self.observer.count("publications_total", state=state.value)
+        self.observer.event(
+            event, subject=str(statement.subject), state=state.value, detail=detail, statement=statement.id
+        )
+
+    def _sweep_tags(self, watched: Watched, leased: LeasedJob) -> Result:
+        jobs = sweep_tags(
+            watched.name, watched.registry, self.history, watched.repository, leased.job, clock=self.clock
+        )
+        self.observer.event(
+            "sweep.finished", source=watched.name, sweep="tags", repository=leased.job.repository, found=len(jobs)
+        )
+        return Result(jobs=jobs)
+
+    def _sweep_evidence(self, watched: Watched, leased: LeasedJob) -> Result:
+        jobs = sweep_evidence(
+            watched.name, watched.registry, self.history, watched.repository, leased.job, clock=self.clock
+        )
+        self.observer.event(
+            "sweep.finished", source=watched.name, sweep="evidence", repository=leased.job.repository, found=len(jobs)
+        )
+        return Result(jobs=jobs)
+
+    def _policy_sets(self) -> tuple[int, tuple[PolicySet, ...]]:
+        """Return the active generation's number and its policies, followed by the staged ones while some are."""
+        active, staged = self.generations.active(), self.generations.staged()
+        if active is None:
+            raise PreverifyErrorNoGeneration
+        rows = [active] if staged is None else [active, staged]
+        self._sets = {row.digest: self._sets.get(row.digest) or PolicySet.from_document(row.document) for row in rows}
+        return active.number, tuple(self._sets[row.digest] for row in rows)
+
+
+class PreverifyErrorNoGeneration(PreverifyError):
+    """No policy generation is active yet: the daemon has not finished its first start."""
+
+
+def leased_until(leased: LeasedJob, until: datetime) -> LeasedJob:
+    """Return the same lease with its new end."""
+    return LeasedJob(
+        id=leased.id,
+        job=leased.job,
+        fence=leased.fence,
+        attempts=leased.attempts,
+        until=until,
+        created_at=leased.created_at,
+    )
+
+
+def _must_move(statement: StoredStatement, layout: Layout, *, foreign_bundle: bool) -> bool:
+    """Say whether a published statement lies where readers no longer find it (formats: hazard 1, shadowing)."""
+    return (
+        layout is Layout.AUTO
+        and statement.state == "published"
+        and foreign_bundle
+        and Layout.BUNDLE not in statement.layouts
+    )
+
+
+_HANDLERS: Mapping[JobKind, Callable[[Worker, Watched, LeasedJob], Result]] = {
+    JobKind.TAG: Worker._tag,  # noqa: SLF001 - the table of this class's own methods
+    JobKind.SUBJECT: Worker._subject,  # noqa: SLF001
+    JobKind.PUBLISH: Worker._publish,  # noqa: SLF001
+    JobKind.WITHDRAW: Worker._withdraw,  # noqa: SLF001
+    JobKind.SWEEP_TAGS: Worker._sweep_tags,  # noqa: SLF001
+    JobKind.SWEEP_EVIDENCE: Worker._sweep_evidence,  # noqa: SLF001
+}
