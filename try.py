@@ -56,15 +56,12 @@ def ready() -> bool:
     return PYTHON.exists() and STAMP.exists() and STAMP.read_text().strip() == inputs()
 
 
-def environment(*, quiet: bool = False) -> None:
+def environment() -> None:
     """Make `.venv` as the lock has it, or do nothing when it is so already."""
     began = time.monotonic()
     fresh = not ready()
     if fresh:
-        if not quiet:
-            print(
-                "installing requirements.lock into .venv (first run, or the lock changed)", file=sys.stderr, flush=True
-            )
+        print("installing requirements.lock into .venv (first run, or the lock changed)", file=sys.stderr)
         make_venv()
         pip("install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", str(LOCK))
         # The project itself needs no network: its build backend came with the lock.
@@ -76,13 +73,9 @@ def environment(*, quiet: bool = False) -> None:
 def make_venv() -> None:
     """Make an empty environment, with pip in it by whatever way this Python has."""
     STAMP.unlink(missing_ok=True)
-    version = [str(PYTHON), "-c", "import sys; print(sys.version_info[:2] == " + repr(sys.version_info[:2]) + ")"]
-    if (
-        PYTHON.exists()
-        and subprocess.run(version, capture_output=True, text=True, check=False).stdout.strip() == "True"
-    ):
-        if works([str(PYTHON), "-m", "pip", "--version"]):
-            return
+    usable = f"import pip, sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
+    if PYTHON.exists() and works([str(PYTHON), "-c", usable]):
+        return
     shutil.rmtree(VENV, ignore_errors=True)
     if works([sys.executable, "-c", "import ensurepip"]) and works([sys.executable, "-m", "venv", str(VENV)]):
         return
@@ -156,12 +149,8 @@ def pip_settings() -> dict[str, str]:
 
     home = Path.home()
     base = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    files = [
-        Path("/etc/xdg/pip/pip.conf"),
-        Path("/etc/pip.conf"),
-        home / ".pip" / "pip.conf",
-        base / "pip" / "pip.conf",
-    ]
+    system = [Path("/etc/xdg/pip/pip.conf"), Path("/etc/pip.conf")]
+    files = [*system, home / ".pip" / "pip.conf", base / "pip" / "pip.conf"]
     if os.environ.get("PIP_CONFIG_FILE"):
         files.append(Path(os.environ["PIP_CONFIG_FILE"]))
     parser = configparser.RawConfigParser()
