@@ -1,14 +1,22 @@
-"""Timers. Callbacks only make work due and return; what is due survives, timers are rebuilt at every start."""
+"""The timer process: timers, dispatcher, feed sequencer and the writer of the local lookup table."""
 
+import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Thread
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from preverify.ports import Bell, Clock, Job, JobKind, Work
+from preverify.ports import Bell, Clock, Job, JobKind, Lease, Observer, Work
 from preverify.settings import Source
 
 _JITTER = 0.1
+_LEASE_NAME = "timer"
+_LEASE_TTL = timedelta(seconds=15)
+_POLL_SECONDS = 0.5
+_WINDOW = 256
 
 
 def build(sources: Mapping[str, Source], work: Work, bell: Bell, clock: Clock) -> BackgroundScheduler:
@@ -44,3 +52,81 @@ def enqueue(source: str, kind: JobKind, work: Work, bell: Bell, clock: Clock) ->
         bell.ring("timer")
 
     return tick
+
+
+@dataclass(slots=True, kw_only=True)
+class Timer:
+    """One machine's timer process. Everything but the local lookup table is done only while it holds the lease.
+
+    Attributes:
+        holder: Unique name of this process, for the lease.
+        sequence: Numbers committed changes under a fence; from the feed.
+        tail: Applies new changes to the local lookup table and notes a heartbeat.
+        prepare: Brings the configured policies into force; called once, in a thread, when the lease is first held.
+    """
+
+    holder: str
+    scheduler: Callable[[], BackgroundScheduler]
+    lease: Lease
+    work: Work
+    sequence: Callable[[int, datetime], int]
+    tail: Callable[[], int]
+    prepare: Callable[[], None]
+    clock: Clock
+    bell: Bell
+    observer: Observer
+    _running: BackgroundScheduler | None = None
+    _preparing: Thread | None = None
+    _renewed: float = field(default=float("-inf"))
+    _fence: int | None = None
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Run until `stop()`: woken by rings, polling as a backup."""
+        try:
+            while not stop():
+                self.step()
+                self.bell.wait(_POLL_SECONDS)
+        finally:
+            self._let_go()
+
+    def step(self) -> None:
+        """Do once whatever there is to do."""
+        now = self.clock.now()
+        self._hold(now)
+        if self._fence is not None:
+            if self.work.dispatch(now=now, window=_WINDOW):
+                self.bell.ring("workers")
+            self.sequence(self._fence, now)
+        self.tail()
+
+    def _hold(self, now: datetime) -> None:
+        """Renew the lease every third of its life; start or stop the timers as it is won or lost."""
+        if self.clock.monotonic() - self._renewed < _LEASE_TTL.total_seconds() / 3:
+            return
+        self._renewed = self.clock.monotonic()
+        fence = self.lease.take(_LEASE_NAME, self.holder, ttl=_LEASE_TTL, now=now)
+        if fence is not None and self._running is None:
+            self.observer.event("lease.won", holder=self.holder, fence=fence)
+            self._running = self.scheduler()
+            self._running.start()
+            if self._preparing is None:
+                self._preparing = Thread(target=self._prepare, name="prepare", daemon=True)
+                self._preparing.start()
+        if fence is None and self._running is not None:
+            self.observer.event("lease.lost", holder=self.holder)
+            self._stop_timers()
+        self._fence = fence
+
+    def _prepare(self) -> None:
+        self.prepare()
+        self.bell.ring("timer")
+
+    def _stop_timers(self) -> None:
+        if self._running is not None:
+            self._running.shutdown(wait=False)
+            self._running = None
+
+    def _let_go(self) -> None:
+        self._stop_timers()
+        with contextlib.suppress(Exception):
+            self.lease.release(_LEASE_NAME, self.holder)
