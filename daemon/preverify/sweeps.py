@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from preverify.model.errors import NotFound
 from preverify.model.evidence_tags import subject_of_evidence_tag
@@ -9,6 +10,21 @@ from preverify.model.reference import Repository
 from preverify.ports import Clock, History, Job, JobKind, Registry
 
 _MAX_PASSES = 100
+
+
+class Sweep(Protocol):
+    """A sweep: one job in, the jobs that it leads to out."""
+
+    def __call__(
+        self,
+        source: str,
+        registry: Registry,
+        history: History,
+        repository_at: Callable[[str], Repository],
+        job: Job,
+        *,
+        clock: Clock,
+    ) -> tuple[Job, ...]: ...
 
 
 def sweep_tags(

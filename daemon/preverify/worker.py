@@ -1,5 +1,6 @@
 """The worker loop: lease jobs, carry them out in threads, store what they led to in batches."""
 
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from preverify.model.evidence import Image
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Outcome
-from preverify.observe.logs import traceback_text
 from preverify.policy.decide import undecided
 from preverify.policy.documents import PolicySet
 from preverify.ports import (
@@ -34,7 +34,7 @@ from preverify.ports import (
     Work,
 )
 from preverify.settings import Source
-from preverify.sweeps import sweep_evidence, sweep_tags
+from preverify.sweeps import Sweep, sweep_evidence, sweep_tags
 
 _LEASE = timedelta(seconds=60)
 _EXTEND_AT = timedelta(seconds=30)
@@ -144,6 +144,8 @@ class Worker:
         if follow:
             self.work.add(follow, run_at=now, now=now)
         for leased, result in results:
+            outcome = "done" if result.retry_at is None else "retried"
+            self.observer.count("jobs_total", kind=leased.job.kind.value, result=outcome)
             if result.retry_at is not None:
                 self.work.retry(leased, at=result.retry_at, error=result.error, now=now)
             else:
@@ -154,14 +156,17 @@ class Worker:
         for recording in recordings:
             for verdict in recording.verdicts:
                 reasons = verdict.reasons
-                self.observer.count("verifications_total", verdict=verdict.outcome.value)
+                reason = (reasons[0].reason if reasons else Reason.OK).value
+                self.observer.count(
+                    "verdicts_total", source=recording.source, outcome=verdict.outcome.value, reason=reason
+                )
                 self.observer.event(
                     "verdict.recorded",
                     source=recording.source,
                     subject=str(recording.subject),
                     policy=verdict.policy,
                     outcome=verdict.outcome.value,
-                    reason=reasons[0].reason.value if reasons else Reason.OK.value,
+                    reason=reason,
                     generation=recording.generation,
                     cause=recording.cause,
                 )
@@ -175,10 +180,9 @@ class Worker:
             self.observer.event("job.dropped", source=leased.job.source, why="no such source is configured any more")
             return Result()
         try:
-            with self.observer.time("job_duration_seconds", kind=leased.job.kind.value):
+            with self.observer.time("job_seconds", kind=leased.job.kind.value):
                 return _HANDLERS[leased.job.kind](self, watched, leased)
         except Unavailable as error:
-            self.observer.count("registry_errors_total", source=watched.name, reason=error.reason.value)
             self.observer.event(
                 "registry.unavailable",
                 source=watched.name,
@@ -194,7 +198,7 @@ class Worker:
                 source=watched.name,
                 kind=leased.job.kind.value,
                 error=repr(error),
-                trace=traceback_text(error),
+                exception="".join(traceback.format_exception(error)),
             )
             return self._could_not(watched, leased, Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}", None)
 
@@ -252,7 +256,7 @@ class Worker:
             self.history.observe_tag(watched.name, repository, leased.job.key, None, now=self.clock.now())
             return Result()
         except MalformedEvidence as error:
-            self.observer.count("unusable_images_total", source=watched.name, reason=error.reason.value)
+            self.observer.count("bad_input_total", where="registry")
             self.observer.event(
                 "tag.unusable", source=watched.name, repository=str(repository), tag=leased.job.key, why=str(error)
             )
@@ -272,7 +276,7 @@ class Worker:
 
     def _look(self, watched: Watched, image: Image, leased: LeasedJob, *, tags: tuple[str, ...]) -> Result:
         number, sets = self._policy_sets()
-        with self.observer.time("verification_duration_seconds"):
+        with self.observer.time("verification_seconds", source=watched.name):
             seen = pipeline.look(watched.registry, sets, image, clock=self.clock, attempts=leased.attempts)
         standing = pipeline.standing(self.history, self.statements, seen.subject)
         recording = pipeline.settle(
@@ -306,9 +310,10 @@ class Worker:
             try:
                 signed = self.signing.sign(statement.id)
             except BadInput as error:
-                self.observer.count("signing_refused_total")
+                self.observer.count("signatures_total", result="refused")
                 self.observer.event("signing.refused", subject=str(statement.subject), why=str(error))
                 return Result()
+            self.observer.count("signatures_total", result="signed")
             self.statements.signed(statement.id, signed.envelope, signed.key_id, signed.valid_until)
             statement = self.statements.statement(leased.job.key)
             if statement is None:
@@ -325,7 +330,7 @@ class Worker:
             supersedes=tuple(dict.fromkeys(m for s in (statement, *older) for m in s.manifests)),
         )
         self.statements.settled(statement.id, publication, now=self.clock.now())
-        self._published("statement.published", statement, publication.state, publication.detail)
+        self._published(watched.name, "statement.published", statement, publication.state, publication.detail)
         return Result()
 
     def _withdraw(self, watched: Watched, leased: LeasedJob) -> Result:
@@ -334,33 +339,29 @@ class Worker:
             return Result()
         publication = watched.registry.withdraw(statement.subject, statement.manifests)
         self.statements.settled(statement.id, publication, now=self.clock.now())
-        self._published("statement.withdrawn", statement, publication.state, publication.detail)
+        self._published(watched.name, "statement.withdrawn", statement, publication.state, publication.detail)
         if publication.state is PublishState.NOT_WITHDRAWN:
             pause = min(_RETRY_FIRST * 2**leased.attempts, _RETRY_MAX)
             return Result(retry_at=self.clock.now() + pause, error=publication.detail)
         return Result()
 
-    def _published(self, event: str, statement: StoredStatement, state: PublishState, detail: str) -> None:
-        self.observer.count("publications_total", state=state.value)
+    def _published(self, source: str, event: str, statement: StoredStatement, state: PublishState, detail: str) -> None:
+        self.observer.count("publications_total", source=source, state=state.value)
         self.observer.event(
             event, subject=str(statement.subject), state=state.value, detail=detail, statement=statement.id
         )
 
     def _sweep_tags(self, watched: Watched, leased: LeasedJob) -> Result:
-        jobs = sweep_tags(
-            watched.name, watched.registry, self.history, watched.repository, leased.job, clock=self.clock
-        )
-        self.observer.event(
-            "sweep.finished", source=watched.name, sweep="tags", repository=leased.job.repository, found=len(jobs)
-        )
-        return Result(jobs=jobs)
+        return self._swept("tags", sweep_tags, watched, leased)
 
     def _sweep_evidence(self, watched: Watched, leased: LeasedJob) -> Result:
-        jobs = sweep_evidence(
-            watched.name, watched.registry, self.history, watched.repository, leased.job, clock=self.clock
-        )
+        return self._swept("evidence", sweep_evidence, watched, leased)
+
+    def _swept(self, name: str, sweep: Sweep, watched: Watched, leased: LeasedJob) -> Result:
+        jobs = sweep(watched.name, watched.registry, self.history, watched.repository, leased.job, clock=self.clock)
+        self.observer.count("sweeps_total", source=watched.name, sweep=name, result="done")
         self.observer.event(
-            "sweep.finished", source=watched.name, sweep="evidence", repository=leased.job.repository, found=len(jobs)
+            "sweep.finished", source=watched.name, sweep=name, repository=leased.job.repository, found=len(jobs)
         )
         return Result(jobs=jobs)
 
@@ -368,13 +369,13 @@ class Worker:
         """Return the active generation's number and its policies, followed by the staged ones while some are."""
         active, staged = self.generations.active(), self.generations.staged()
         if active is None:
-            raise PreverifyErrorNoGeneration
+            raise NoGeneration("no policy generation is active yet; the daemon has not finished its first start")
         rows = [active] if staged is None else [active, staged]
         self._sets = {row.digest: self._sets.get(row.digest) or PolicySet.from_document(row.document) for row in rows}
         return active.number, tuple(self._sets[row.digest] for row in rows)
 
 
-class PreverifyErrorNoGeneration(PreverifyError):
+class NoGeneration(PreverifyError):
     """No policy generation is active yet: the daemon has not finished its first start."""
 
 
