@@ -454,6 +454,50 @@ class Signing(Protocol):
 # --- observation --------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagCount:
+    """How many live tags of a repository get one answer now, and since when the longest of them.
+
+    `answer` and `reason` are those that a lookup would give (`reason` is `ok` where verified). `since` is when the
+    oldest of these tags came to name its digest; None where verified.
+    """
+
+    source: str
+    repository: str
+    answer: str
+    reason: str
+    tags: int
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepMark:
+    """When a sweep of a source last came to its end. `sweep` is "tags" or "evidence"."""
+
+    source: str
+    sweep: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CensusRows:
+    """What the database says about the whole, read at one moment."""
+
+    tags: tuple[TagCount, ...] = ()
+    expired: Mapping[str, int] = field(default_factory=dict)  # source -> tagged subjects whose passed verdict is over
+    sweeps: tuple[SweepMark, ...] = ()
+    statements: Mapping[str, int] = field(default_factory=dict)  # state -> rows
+    generation: int = 0
+    leader: bool = False
+
+
+class Census(Protocol):
+    """Counts over the whole database, for metrics. Read-only."""
+
+    def take(self, *, now: datetime) -> CensusRows:
+        """Count everything. May take seconds on a large database: callers keep it off every hot path."""
+
+
 class Observer(Protocol):
     """Counters and log lines of the core. Labels come from closed lists."""
 

@@ -1,0 +1,153 @@
+"""Gauges read from the database, by the supervisor alone: once a scrape, cached, never longer than a scrape waits."""
+
+import platform
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client.core import GaugeMetricFamily
+
+from preverify import __version__
+from preverify.observe.catalogue import BY_NAME, MAX_LABEL_VALUES, OTHER
+from preverify.ports import Backlog, Census, CensusRows, Clock
+from preverify.settings import Settings
+
+CACHE_SECONDS = 5.0
+WAIT_SECONDS = 2.0
+_NOT_VERIFIED = ("denied", "unknown", "expired")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    rows: CensusRows
+    backlog: Backlog
+    at: datetime
+
+
+class CensusCollector:
+    """Turns a census into gauges.
+
+    A database that is slow or away does not hold a scrape: the last figures are given again with `census_up` 0, and
+    `census_timestamp_seconds` says how old they are.
+    """
+
+    def __init__(
+        self,
+        census: Census,
+        backlog: Callable[[datetime], Backlog],
+        settings: Settings,
+        clock: Clock,
+        *,
+        heartbeat: Callable[[], datetime | None] = lambda: None,
+        cache_seconds: float = CACHE_SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        self._census = census
+        self._backlog = backlog
+        self._settings = settings
+        self._clock = clock
+        self._heartbeat = heartbeat
+        self._cache_seconds = cache_seconds
+        self._wait_seconds = wait_seconds
+        self._lock = threading.Lock()
+        self._running: threading.Thread | None = None
+        self._taken: _Taken | None = None
+        self._taken_at = float("-inf")
+        self._up = False
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield every gauge of the catalogue that is read here."""
+        self._refresh()
+        yield _family("build_info", {(__version__, platform.python_version()): 1})
+        yield _family("census_up", {(): int(self._up)})
+        yield from self._configured()
+        try:
+            heard = self._heartbeat()
+        except Exception:  # noqa: BLE001 - a lookup table that cannot be read has no heartbeat; the alert is on absence
+            heard = None
+        if heard is not None:
+            yield _family("feed_heartbeat_timestamp_seconds", {(): heard.timestamp()})
+        if self._taken is not None:
+            yield from self._measured(self._taken)
+
+    def _refresh(self) -> None:
+        """Read the database anew where the figures are old; wait for it only so long."""
+        with self._lock:
+            if self._clock.monotonic() - self._taken_at < self._cache_seconds:
+                return
+            if self._running is None or not self._running.is_alive():
+                self._running = threading.Thread(target=self._take, name="census", daemon=True)
+                self._running.start()
+            running = self._running
+        running.join(self._wait_seconds)
+        if running.is_alive():
+            self._up = False
+
+    def _take(self) -> None:
+        try:
+            now = self._clock.now()
+            taken = _Taken(rows=self._census.take(now=now), backlog=self._backlog(now), at=now)
+        except Exception:  # noqa: BLE001 - whatever the database raises: the gauge says so and scrapes go on
+            self._up = False
+            return
+        self._taken, self._taken_at, self._up = taken, self._clock.monotonic(), True
+
+    def _configured(self) -> Iterator[GaugeMetricFamily]:
+        sources = self._settings.sources
+        yield _family("source_info", {(name,): 1 for name in sources})
+        intervals: dict[tuple[str, ...], float] = {}
+        for name, source in sources.items():
+            intervals[name, "tags"] = source.sweep.tags.total_seconds()
+            intervals[name, "evidence"] = source.sweep.evidence.total_seconds()
+        yield _family("sweep_interval_seconds", intervals)
+
+    def _measured(self, taken: _Taken) -> Iterator[GaugeMetricFamily]:
+        rows, backlog = taken.rows, taken.backlog
+        yield _family("census_timestamp_seconds", {(): taken.at.timestamp()})
+        yield from self._tags(rows, taken.at)
+        yield _family("expired_verdicts", {(name,): rows.expired.get(name, 0) for name in self._settings.sources})
+        yield _family(
+            "sweep_last_success_timestamp_seconds", {(m.source, m.sweep): m.at.timestamp() for m in rows.sweeps}
+        )
+        yield _family("oldest_hint_seconds", {(): backlog.oldest_hint_seconds})
+        yield _family("queue_jobs", {("due",): backlog.due, ("open",): backlog.open, ("parked",): backlog.parked})
+        yield _family("queue_oldest_seconds", {(): backlog.oldest_seconds})
+        states = sorted(next(label.values or () for label in BY_NAME["statements"].labels))
+        yield _family("statements", {(state,): rows.statements.get(state, 0) for state in states})
+        yield _family("leader", {(): int(rows.leader)})
+        yield _family("generation", {(): rows.generation})
+
+    def _tags(self, rows: CensusRows, now: datetime) -> Iterator[GaugeMetricFamily]:
+        sums: dict[tuple[str, ...], float] = {}
+        oldest: dict[tuple[str, ...], float] = {(name,): 0.0 for name in self._settings.sources}
+        by_repository: dict[tuple[str, ...], float] = {}
+        repositories: set[tuple[str, str]] = set()
+        for name in self._settings.sources:
+            sums[name, "verified", "ok"] = 0.0
+        for row in rows.tags:
+            key = (row.source, row.answer, row.reason)
+            sums[key] = sums.get(key, 0.0) + row.tags
+            if row.answer in _NOT_VERIFIED and row.since is not None:
+                age = max((now - row.since).total_seconds(), 0.0)
+                oldest[row.source,] = max(oldest.get((row.source,), 0.0), age)
+            named = (row.source, row.repository)
+            if named in repositories or len(repositories) < MAX_LABEL_VALUES:
+                repositories.add(named)
+                shown = row.repository
+            else:
+                shown = OTHER
+            slot = (row.source, shown, row.answer)
+            by_repository[slot] = by_repository.get(slot, 0.0) + row.tags
+        yield _family("tags", sums)
+        yield _family("oldest_unverified_seconds", oldest)
+        if self._settings.metrics.repository_label:
+            yield _family("repository_tags", by_repository)
+
+
+def _family(name: str, figures: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
+    metric = BY_NAME[name]
+    family = GaugeMetricFamily(metric.full_name, metric.help, labels=metric.label_names)
+    for labels, figure in figures.items():
+        family.add_metric(labels, figure)
+    return family
