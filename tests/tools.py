@@ -1,8 +1,8 @@
 """Installs the real tools that tests are run against: `python3 try.py test --tools [all]`.
 
 Standard library only. Programs go into $PREVERIFY_TOOLS, else into `~/.cache/preverify-tools/bin`, never into the
-clone. What is there in the pinned version stays. What cannot be had is reported with its reason and skips its tests only, so
-this always exits 0. Your Go settings (GOPROXY, GOFLAGS, ...) are used as they are.
+clone. What is there in the pinned version stays. What cannot be had is reported with its reason and skips its tests
+only, so this always exits 0. Your Go settings (GOPROXY, GOFLAGS, ...) are used as they are.
 """
 
 import hashlib
