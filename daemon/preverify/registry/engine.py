@@ -1,0 +1,266 @@
+"""The HTTP engine under the registry client: libcurl, one handle a thread, every limit enforced while reading."""
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pycurl
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH
+
+from preverify.model.errors import MalformedEvidence, Unavailable
+from preverify.model.reasons import Reason
+from preverify.registry.addresses import Reach, refusal
+
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_TLS_FAILURES = frozenset({35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91})
+_TIMED_OUT = 28
+_WRITE_STOPPED = frozenset({23, 63})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long one request may take. `idle` is time without a byte, the wait for the first one included."""
+
+    connect: timedelta = timedelta(seconds=5)
+    idle: timedelta = timedelta(seconds=10)
+    total: timedelta = timedelta(seconds=60)
+
+
+class Response:
+    """What came back: status, headers by lower-case name (repeated ones joined by commas) and the whole body.
+
+    `status_code`, `ok`, `text`, `reason` and `json()` are what the methods inherited from oras look at.
+    """
+
+    __slots__ = ("content", "headers", "status_code", "url")
+
+    def __init__(self, status_code: int, headers: dict[str, str], content: bytes, url: str) -> None:
+        self.status_code = status_code
+        self.headers = Headers(headers)
+        self.content = content
+        self.url = url
+
+    @property
+    def ok(self) -> bool:
+        """Say whether the status is below 400."""
+        return self.status_code < 400
+
+    @property
+    def text(self) -> str:
+        """Return the body as text, undecodable bytes replaced."""
+        return self.content.decode(errors="replace")
+
+    @property
+    def reason(self) -> str:
+        """Return the status as text: reason phrases are the other side's words and are not kept."""
+        return str(self.status_code)
+
+    def json(self) -> object:
+        """Return the body as plain JSON, for the inherited methods only; evidence goes through the strict reader."""
+        return json.loads(self.content)
+
+
+class Headers(dict[str, str]):
+    """Headers by lower-case name; lookups ignore case."""
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]  # values are text
+        """Return the value of `name`."""
+        return super().get(name.lower(), default)
+
+
+class _Sink:
+    """Collects a body up to a cap; refusing a chunk makes libcurl stop the transfer."""
+
+    __slots__ = ("cap", "chunks", "over", "size")
+
+    def __init__(self) -> None:
+        self.reset(0)
+
+    def reset(self, cap: int) -> None:
+        self.cap, self.size, self.over = cap, 0, False
+        self.chunks: list[bytes] = []
+
+    def write(self, chunk: bytes) -> int:
+        self.size += len(chunk)
+        if self.size > self.cap:
+            self.over = True
+            self.chunks.clear()
+            return -1
+        self.chunks.append(chunk)
+        return len(chunk)
+
+
+class _Handle:
+    """One libcurl handle with its connections. Used by one thread only."""
+
+    def __init__(self, timeouts: Timeouts, authorities: dict[int, str]) -> None:
+        self.sink = _Sink()
+        self.header_lines: list[bytes] = []
+        self.reach = Reach.PUBLIC
+        self.refused: str | None = None
+        self.curl = curl = pycurl.Curl()
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.PATH_AS_IS, 1)
+        curl.setopt(pycurl.PROXY, "")
+        curl.setopt(pycurl.NOPROXY, "*")
+        curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
+        curl.setopt(pycurl.SSL_VERIFYPEER, 1)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 2)
+        curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
+        for option, path in authorities.items():
+            curl.setopt(option, path)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(timeouts.connect))
+        curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(timeouts.total))
+        curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
+        curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(timeouts.idle.total_seconds())))
+        curl.setopt(pycurl.MAXCONNECTS, 4)
+        curl.setopt(pycurl.TCP_NODELAY, 1)
+        curl.setopt(pycurl.USERAGENT, "preverify")
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        curl.setopt(pycurl.WRITEFUNCTION, self.sink.write)
+
+    def _open(self, _purpose: int, address: tuple[int, int, int, tuple[str, int]]) -> socket.socket | int:
+        """Open the socket for exactly this address, or refuse: a name that resolves anew is judged anew."""
+        family, kind, protocol, name = address
+        if family not in (socket.AF_INET, socket.AF_INET6):
+            self.refused = "an address that is neither IPv4 nor IPv6"
+            return int(pycurl.SOCKET_BAD)
+        self.refused = refusal(str(name[0]), self.reach)
+        if self.refused is not None:
+            return int(pycurl.SOCKET_BAD)
+        return socket.socket(family, kind, protocol)
+
+    def perform(self, method: str, url: str, headers: Sequence[str], body: bytes | None, cap: int) -> Response:
+        curl = self.curl
+        lines: list[bytes] = []
+        self.sink.reset(cap)
+        self.refused = None
+        curl.setopt(pycurl.URL, url)
+        curl.setopt(pycurl.HTTPHEADER, list(headers))
+        curl.setopt(pycurl.HEADERFUNCTION, lines.append)
+        plain = method == "GET"
+        if not plain:
+            self._shape(method, body)
+        try:
+            curl.perform()
+            return Response(curl.getinfo(pycurl.RESPONSE_CODE), _headers(lines), b"".join(self.sink.chunks), url)
+        finally:
+            self.sink.reset(0)
+            if not plain:
+                curl.setopt(pycurl.NOBODY, 0)
+                curl.unsetopt(pycurl.CUSTOMREQUEST)
+                curl.setopt(pycurl.HTTPGET, 1)
+
+    def _shape(self, method: str, body: bytes | None) -> None:
+        if method == "HEAD":
+            self.curl.setopt(pycurl.NOBODY, 1)
+        elif method in _BODY_METHODS:
+            self.curl.setopt(pycurl.POST, 1)
+            self.curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body or b""))
+            self.curl.setopt(pycurl.COPYPOSTFIELDS, body or b"")
+            self.curl.setopt(pycurl.CUSTOMREQUEST, method)
+        else:
+            self.curl.setopt(pycurl.CUSTOMREQUEST, method)
+
+
+class Engine:
+    """Sends single requests: no redirects, no proxies, no netrc, no cookies, no credentials of its own."""
+
+    def __init__(self, *, timeouts: Timeouts | None = None, ca_file: Path | None = None) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._authorities = _authorities(ca_file)
+        self._local = threading.local()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[str] = (),
+        *,
+        body: bytes | None = None,
+        max_bytes: int,
+        reach: Reach,
+    ) -> Response:
+        """Send one request and read the whole answer.
+
+        Args:
+            method: GET, HEAD, POST, PUT, PATCH or DELETE.
+            url: Absolute, in the form of `urls.Url`.
+            headers: Lines `Name: value`.
+            body: What POST, PUT and PATCH carry.
+            max_bytes: The answer's body may have at most so many bytes; nothing is allocated by declared sizes.
+            reach: Which addresses the connection may go to.
+
+        Raises:
+            Unavailable: no connection, no answer in time, TLS not verified, or an address that is not allowed.
+            MalformedEvidence: `too-large`, the body went over `max_bytes`.
+        """
+        handle: _Handle | None = getattr(self._local, "handle", None)
+        if handle is None:
+            handle = self._local.handle = _Handle(self._timeouts, self._authorities)
+        handle.reach = reach
+        try:
+            return handle.perform(method, url, headers, body, max_bytes)
+        except pycurl.error as error:
+            raise self._explained(error, handle, method, url, max_bytes) from error
+
+    def _explained(
+        self, error: Exception, handle: _Handle, method: str, url: str, max_bytes: int
+    ) -> Unavailable | MalformedEvidence:
+        code = int(error.args[0])
+        where = f"{method} {url.partition('?')[0][:200]}"
+        if code in _WRITE_STOPPED and handle.sink.over:
+            return MalformedEvidence(Reason.TOO_LARGE, f"{where} answered with more than {max_bytes} bytes")
+        if handle.refused is not None:
+            return Unavailable(
+                f"{where} leads to a {handle.refused}, which this source's `network` setting does not allow",
+                reason=Reason.REGISTRY_REFUSED,
+            )
+        if code == _TIMED_OUT:
+            return Unavailable(f"{where} did not answer in time")
+        if code in _TLS_FAILURES:
+            return Unavailable(f"{where}: the server's TLS certificate or handshake was not accepted ({_said(error)})")
+        return Unavailable(f"{where} failed ({_said(error)})")
+
+
+def _said(error: Exception) -> str:
+    return str(error.args[1])[:200] if len(error.args) > 1 else "no detail"
+
+
+def _headers(lines: list[bytes]) -> dict[str, str]:
+    """Read the header lines of the last answer (informational ones before it are dropped)."""
+    found: dict[str, str] = {}
+    for line in lines:
+        if line.startswith(b"HTTP/"):
+            found.clear()
+            continue
+        name, colon, value = line.partition(b":")
+        if colon:
+            key = name.decode("latin-1").lower()
+            text = value.strip().decode("latin-1")
+            found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def _authorities(ca_file: Path | None) -> dict[int, str]:
+    """Return the trust anchors of TLS: the source's file, else the system's, else those shipped with `requests`."""
+    if ca_file is not None:
+        return {pycurl.CAINFO: str(ca_file)}
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile:
+        return {pycurl.CAINFO: paths.cafile}
+    if paths.capath and any(Path(paths.capath).iterdir()):
+        return {pycurl.CAPATH: paths.capath}
+    return {pycurl.CAINFO: DEFAULT_CA_BUNDLE_PATH}
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return max(1, round(duration.total_seconds() * 1000))
