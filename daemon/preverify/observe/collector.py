@@ -9,6 +9,7 @@ from datetime import datetime
 from prometheus_client.core import GaugeMetricFamily
 
 from preverify import __version__
+from preverify.model.reasons import Reason
 from preverify.observe.catalogue import BY_NAME, MAX_LABEL_VALUES, OTHER
 from preverify.ports import Backlog, Census, CensusRows, Clock
 from preverify.settings import Settings
@@ -16,6 +17,7 @@ from preverify.settings import Settings
 CACHE_SECONDS = 5.0
 WAIT_SECONDS = 2.0
 _NOT_VERIFIED = ("denied", "unknown", "expired")
+_REASONS = frozenset(Reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,7 @@ class CensusCollector:
         for name in self._settings.sources:
             sums[name, "verified", "ok"] = 0.0
         for row in rows.tags:
-            key = (row.source, row.answer, row.reason)
+            key = (row.source, row.answer, row.reason if row.reason in _REASONS else OTHER)
             sums[key] = sums.get(key, 0.0) + row.tags
             if row.answer in _NOT_VERIFIED and row.since is not None:
                 age = max((now - row.since).total_seconds(), 0.0)

@@ -75,7 +75,7 @@ class Metrics:
     """
 
     def __init__(self, *, sources: Iterable[str] = (), max_series: int = MAX_SERIES) -> None:
-        disable_created_metrics()  # they would double the series and are not known to merging
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series and are not known to merging
         self.registry = CollectorRegistry()
         self._sources = tuple(sources)
         self._left = max_series
