@@ -18,8 +18,8 @@ _SINCE_V3 = frozenset({BUNDLE_MEDIA_TYPE, "application/vnd.dev.sigstore.bundle+j
 def build(envelope: bytes, key: TrustedKey) -> bytes:
     """Return the bundle that carries `envelope`, whose signature verifies under `key`.
 
-    The hint is the formula that sigstore-go writes (base64 of the SHA-256 of the SubjectPublicKeyInfo), and the key id is
-    left out: where both stand they have to be equal.
+    The hint is the formula that sigstore-go writes (base64 of the SHA-256 of the SubjectPublicKeyInfo), and the key id
+    is left out: where both stand they have to be equal.
 
     Raises:
         MalformedEvidence: `envelope` is none.

@@ -75,8 +75,9 @@ def check(body: bytes, wanted: Wanted, *, now: datetime) -> Checked:
     """Check one statement, given as DSSE envelope or as bundle with one.
 
     Spec:
-        SLSA v1.2, "How to verify" of the Verification Summary Attestation, in its order: (1) signature by a preconfigured
-        key, (2) subject, (3) predicate type, (4) verifier, (5) resource, (6) result, (7) levels. Ours: validity, policy.
+        SLSA v1.2, "How to verify" of the Verification Summary Attestation, in its order: (1) signature by a
+        preconfigured key, (2) subject, (3) predicate type, (4) verifier, (5) resource, (6) result, (7) levels. Ours are
+        validity and policy.
     """
     key_id = ""
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import rfc8785
 
@@ -92,11 +93,11 @@ def build(
     valid_until = verified_at + validity
     if latest - now > MAX_SKEW:
         raise BadInput(
-            f"the clock says {rfc3339(now)}, but a verdict was decided at {rfc3339(latest)}: set the clock before signing"
+            f"the clock says {rfc3339(now)}, a verdict was decided at {rfc3339(latest)}: set the clock before signing"
         )
     if valid_until <= now:
         raise BadInput(f"the statement would have ended at {rfc3339(valid_until)}: decide anew before signing")
-    predicate = {
+    predicate: dict[str, Any] = {
         "verifier": {"id": verifier_id, "version": {"preverify": version}},
         "timeVerified": rfc3339(verified_at),
         "resourceUri": str(subject),
@@ -113,7 +114,7 @@ def build(
         POLICIES: dict(policies),
         VERDICTS: sorted(v.id for v in verdicts),
     }
-    document = {
+    document: dict[str, Any] = {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": str(subject.repository), "digest": {subject.digest.algorithm: subject.digest.hex}}],
         "predicateType": VSA_PREDICATE,
