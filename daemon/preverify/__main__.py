@@ -1,0 +1,5 @@
+"""`python -m preverify`."""
+
+from preverify.commands import main
+
+main()

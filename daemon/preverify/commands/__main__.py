@@ -1,0 +1,3 @@
+from preverify.commands import main
+
+main()

@@ -1,0 +1,32 @@
+"""What the supervisor starts: `python -m preverify.commands.child KIND --config FILE`. Not for people."""
+
+import argparse
+import os
+from pathlib import Path
+
+from preverify import settings as settings_module
+from preverify import wiring
+
+
+def main() -> None:
+    """Run one child process."""
+    parser = argparse.ArgumentParser(prog="preverify child")
+    parser.add_argument("kind", choices=("answers", "worker", "signing", "timer"))
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--name", default="")
+    parser.add_argument("--fds", default="")
+    given = parser.parse_args()
+    fds = tuple(int(text) for text in given.fds.split(",") if text)
+    settings = settings_module.load(given.config, os.environ, {})
+    if given.kind == "worker":
+        wiring.run_worker(settings, given.name, fds[0] if fds else None)
+    elif given.kind == "timer":
+        wiring.run_timer(settings)
+    elif given.kind == "signing":
+        wiring.run_signing(settings, fds)
+    else:
+        wiring.run_answering(settings, fds[0])
+
+
+if __name__ == "__main__":
+    main()

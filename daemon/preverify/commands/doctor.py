@@ -1,0 +1,105 @@
+"""`preverify doctor`: one line for each thing that has to work, and what to do where it does not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import typer
+
+from preverify import wiring
+from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, table
+from preverify.model.errors import NotFound, PreverifyError, Unavailable
+from preverify.settings import Settings
+from preverify.store import upgrade as schema
+
+NAME = "doctor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at. `state` is ok, weak or broken."""
+
+    check: str
+    state: str
+    seen: str
+    todo: str = ""
+
+
+def command(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Check configuration, database, policies, signing key and every source; exit code 1 where something is broken."""
+    checks = list(diagnose(load_settings(config)))
+    emit(
+        {"apiVersion": "preverify/v1", "kind": "Diagnosis", "checks": [asdict(c) for c in checks]},
+        output,
+        table("CHECK", "STATE", "SEEN", "DO", rows=[(c.check, c.state, c.seen, c.todo) for c in checks]),
+    )
+    raise typer.Exit(Exit.VERIFIED if all(c.state != "broken" for c in checks) else Exit.NOT_VERIFIED)
+
+
+def diagnose(settings: Settings) -> Iterator[Check]:
+    """Yield what was found, in the order in which a first run needs it."""
+    yield _try("database", lambda: _database(settings))
+    yield _try("policies", lambda: _policies(settings))
+    yield _try("signing key", lambda: _key(settings))
+    if not settings.sources:
+        yield Check(check="sources", state="broken", seen="none configured", todo="name a registry under `sources`")
+    for name in settings.sources:
+        yield _try(f"source {name}", lambda name=name: _source(settings, name))
+
+
+def _try(name: str, look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except Unavailable as error:
+        return Check(
+            check=name,
+            state="broken",
+            seen=f"{error.reason.value}: {error}",
+            todo="check address, network, credentials",
+        )
+    except PreverifyError as error:
+        return Check(check=name, state="broken", seen=str(error), todo="correct what it says")
+
+
+def _database(settings: Settings) -> Check:
+    state = str(schema.check(settings.database.url))
+    todo = {"current": "", "newer": "install the newer preverify"}.get(state, "run `preverify db upgrade`")
+    return Check(check="database", state="ok" if state == "current" else "broken", seen=f"schema {state}", todo=todo)
+
+
+def _policies(settings: Settings) -> Check:
+    policies = wiring.load_policies(settings)
+    count = len(policies.policies)
+    return Check(
+        check="policies",
+        state="ok" if count else "weak",
+        seen=f"{count} policies, {len(policies.keys)} keys, {policies.digest[:19]}",
+        todo="" if count else "without a policy every image is denied",
+    )
+
+
+def _key(settings: Settings) -> Check:
+    keys = wiring.own_keys(settings)
+    if not keys:
+        return Check(check="signing key", state="weak", seen="none", todo="set signing.keyFile to publish statements")
+    return Check(check="signing key", state="ok", seen=keys[0].id[:20])
+
+
+def _source(settings: Settings, name: str) -> Check:
+    registry = wiring.open_sources(settings)[name].registry
+    try:
+        repositories = registry.repositories()
+        tags = sum(len(registry.tags(r, after=None).tags) for r in repositories[:3])
+    except NotFound as error:
+        return Check(check=f"source {name}", state="broken", seen=str(error), todo="check `repositories`")
+    if not repositories:
+        return Check(
+            check=f"source {name}",
+            state="weak",
+            seen="answers, but no repository matches",
+            todo="name repositories without wildcards where the registry has no catalogue",
+        )
+    return Check(
+        check=f"source {name}",
+        state="ok",
+        seen=f"{len(repositories)} repositories, {tags} tags in the first {min(3, len(repositories))}",
+    )

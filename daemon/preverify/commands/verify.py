@@ -1,0 +1,107 @@
+"""`preverify verify REF`: verify now, with the daemon's own path, without a daemon."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from preverify import pipeline, wiring
+from preverify.admission.documents import answer_document
+from preverify.clock import SystemClock
+from preverify.commands.common import (
+    ConfigOption,
+    Output,
+    OutputOption,
+    answer_of,
+    emit,
+    exit_for,
+    has_config,
+    load_settings,
+    table,
+    why,
+)
+from preverify.model.errors import BadInput, MalformedEvidence, NotFound
+from preverify.model.findings import Finding
+from preverify.model.reference import Reference, Repository
+from preverify.settings import Settings, Source, SourceTls
+from preverify.worker import Watched
+
+NAME = "verify"
+
+
+def command(
+    reference: Annotated[
+        str, typer.Argument(help="registry/repository[:tag][@digest], or oci:DIR[:TAG] for an OCI layout.")
+    ],
+    policy: Annotated[
+        list[Path] | None,
+        typer.Option("--policy", "-p", help="Policy file or directory, instead of the configured directory."),
+    ] = None,
+    config: ConfigOption = None,
+    plain_http: Annotated[
+        bool, typer.Option("--plain-http", help="Speak HTTP to a registry that is not configured.")
+    ] = False,
+    private: Annotated[bool, typer.Option("--private", help="Allow private addresses for such a registry.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Resolve, gather, verify and decide one image; nothing is stored or published."""
+    settings = load_settings(config) if has_config(config) else Settings()
+    policies = wiring.read_policies(tuple(policy)) if policy else wiring.load_policies(settings)
+    wanted, watched = source_of(settings, reference, plain_http=plain_http, private=private)
+    try:
+        seen = pipeline.verify_reference(watched.registry, policies, wanted, clock=SystemClock())
+    except NotFound as error:
+        raise BadInput(f"{reference} is not in the registry: {error}") from error
+    except MalformedEvidence as error:
+        raise BadInput(f"{reference} cannot be verified: {error.reason.value}: {error.detail}") from error
+    answer = answer_of(policies, seen.subject, seen.verdicts)
+    document = {
+        **answer_document(answer),
+        "evidence": [evidence_document(f) for f in seen.findings],
+        "lookedAt": seen.gathered.looked_at,
+        "unobtained": [f"{u.reason.value}: {u.detail}" for u in seen.gathered.unobtained],
+    }
+    if output is Output.TABLE:
+        print(f"{answer.state.value.upper()}  {seen.subject}\n  {why(answer)}")
+    rows = [
+        (p.policy, p.verdict, p.mode.value, "; ".join(f"{rule}: {code}: {detail}" for rule, code, detail in p.reasons))
+        for p in answer.policies
+    ]
+    emit(document, output, table("POLICY", "VERDICT", "MODE", "WHY", rows=rows))
+    raise typer.Exit(exit_for(answer))
+
+
+def source_of(settings: Settings, text: str, *, plain_http: bool, private: bool) -> tuple[Reference, Watched]:
+    """Return the reference under its source's own name, with the source that holds it.
+
+    A registry that is no configured source (or alias of one) is asked without credentials.
+    """
+    if text.startswith("oci:"):
+        directory, _, tag = text.removeprefix("oci:").partition(":")
+        path = Path(directory).resolve()
+        source = Source(registry=f"oci:{path.parent}", repositories=(path.name,))
+        return Reference(Repository(source.registry, path.name), tag or "latest"), wiring.watch(
+            "layout", source, settings
+        )
+    reference = Reference.parse(text)
+    registry = reference.repository.registry
+    for name, source in settings.sources.items():
+        if registry in {source.registry, *source.aliases}:
+            moved = Repository(source.registry, reference.repository.path)
+            return Reference(moved, reference.tag, reference.digest), wiring.watch(name, source, settings)
+    source = Source(registry=registry, network="private" if private else "public", tls=SourceTls(plain_http=plain_http))
+    return reference, wiring.watch("command-line", source, settings)
+
+
+def evidence_document(finding: Finding) -> dict[str, str | None]:
+    """Return what people and machines read of one piece of evidence."""
+    return {
+        "evidence": finding.evidence,
+        "format": finding.format,
+        "place": finding.place,
+        "establishes": finding.claim.value if finding.established else "nothing",
+        "signer": finding.signer or None,
+        "predicateType": finding.predicate_type or None,
+        "reason": finding.reason.value,
+        "detail": finding.detail,
+    }

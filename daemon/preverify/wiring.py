@@ -1,0 +1,348 @@
+"""The only place that constructs adapters: from settings to running parts."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from preverify import pipeline, schedule
+from preverify.clock import SystemClock
+from preverify.lookup import Answerer, Reader, Writer, tail
+from preverify.model.errors import BadConfiguration, PreverifyError
+from preverify.model.keys import TrustedKey
+from preverify.observe import (
+    CensusCollector,
+    Observing,
+    Processes,
+    fresh_directory,
+    serve_metrics,
+    setup_logging,
+    share,
+)
+from preverify.policy.documents import PolicySet, load
+from preverify.ports import Layout, Signing, Work
+from preverify.registry import open_source
+from preverify.serve import run_answers
+from preverify.settings import Settings, Source
+from preverify.signing import SigningClient, SigningProcess, public_key
+from preverify.store import Store, open_store
+from preverify.store import upgrade as schema
+from preverify.supervisor import ChildSpec, Supervisor, end_with_parent, notify_ready
+from preverify.work import SocketBell, open_work
+from preverify.worker import Watched, Worker
+
+_MAX_POLICY_BYTES = 4 * 1024 * 1024
+_MAX_KEY_BYTES = 64 * 1024
+_BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """The database, opened."""
+
+    store: Store
+    work: Work
+    clock: SystemClock
+
+
+def open_records(settings: Settings) -> Records:
+    """Open the database at this version's schema.
+
+    Raises:
+        BadConfiguration: the schema is older or newer; says the command that mends it.
+    """
+    clock = SystemClock()
+    require_schema(settings)
+    store = open_store(settings.database.url, settings.state, clock)
+    return Records(store=store, work=open_work(store), clock=clock)
+
+
+def require_schema(settings: Settings) -> None:
+    """Refuse a database that this version does not fit; make an empty one ready where it is an embedded file.
+
+    Raises:
+        BadConfiguration: the schema is older or newer.
+    """
+    state = schema.check(settings.database.url)
+    if state == "empty" and settings.database.url.startswith("sqlite"):
+        settings.state.mkdir(parents=True, exist_ok=True)
+        schema.upgrade(settings.database.url)
+        return
+    if state != "current":
+        todo = "install the newer preverify" if state == "newer" else "run `preverify db upgrade`"
+        raise BadConfiguration(f"the database's schema is {state}, expected current; {todo}", where="database.url")
+
+
+def load_policies(settings: Settings) -> PolicySet:
+    """Load the configured policy directory.
+
+    Raises:
+        BadConfiguration: no directory, no document in it, or one that cannot be used.
+    """
+    return read_policies((settings.policies.directory,))
+
+
+def read_policies(places: tuple[Path, ...]) -> PolicySet:
+    """Load policy documents from files and directories; key files are named relative to the first of them."""
+    files: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            files += sorted(p for p in place.iterdir() if p.suffix in {".yaml", ".yml"} and p.is_file())
+        elif place.is_file():
+            files.append(place)
+        else:
+            raise BadConfiguration("no such file or directory, expected policy documents", where=str(place))
+    if not files:
+        raise BadConfiguration("no *.yaml in it, expected policy documents", where=str(places[0]))
+    base = places[0] if places[0].is_dir() else places[0].parent
+    documents = [(str(path), _read(path, _MAX_POLICY_BYTES)) for path in files]
+    return load(documents, lambda name: _read(base / name, _MAX_KEY_BYTES))
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise BadConfiguration(f"cannot be read: {error.strerror}", where=str(path)) from error
+    if len(data) > limit:
+        raise BadConfiguration(f"is over {limit} bytes", where=str(path))
+    return data
+
+
+def own_keys(settings: Settings) -> tuple[TrustedKey, ...]:
+    """Return the public keys whose statements are ours."""
+    return (public_key(settings.signing.key_file),) if settings.signing.key_file is not None else ()
+
+
+def open_sources(settings: Settings, observer: Observing | None = None) -> Mapping[str, Watched]:
+    """Construct an adapter for each configured source."""
+    return {name: watch(name, source, settings, observer) for name, source in settings.sources.items()}
+
+
+def watch(name: str, source: Source, settings: Settings, observer: Observing | None = None) -> Watched:
+    """Construct the adapter of one source."""
+    registry = open_source(name, source, clock=SystemClock(), own_keys=own_keys(settings), observer=observer)
+    return Watched(name=name, settings=source, registry=registry)
+
+
+def lookup_path(settings: Settings) -> Path:
+    """Return where this machine's lookup table lies."""
+    return settings.state / "lookup.db"
+
+
+def open_answers(settings: Settings) -> Answerer:
+    """Open this machine's lookup table for answering."""
+    aliases = {alias: source.registry for source in settings.sources.values() for alias in source.aliases}
+    return Answerer(Reader(lookup_path(settings)), aliases=aliases, settings=settings.listen, clock=SystemClock())
+
+
+# --- the children of `serve` ------------------------------------------------------------------------------------------
+
+
+def run_worker(settings: Settings, name: str, signing_fd: int | None) -> None:
+    """Run one worker process until told to stop."""
+    observer = _child(settings)
+    records = open_records(settings)
+    signing: Signing | None = SigningClient(signing_fd) if signing_fd is not None else None
+    Worker(
+        name=name,
+        work=records.work,
+        history=records.store.history,
+        statements=records.store.statements,
+        generations=records.store.generations,
+        sources=open_sources(settings, observer),
+        signing=signing,
+        published_validity=settings.signing.published_validity,
+        clock=records.clock,
+        observer=observer,
+        bell=SocketBell(settings.state, name),
+    ).run(_stopper())
+
+
+def run_timer(settings: Settings) -> None:
+    """Run the timer process until told to stop."""
+    observer = _child(settings)
+    records = open_records(settings)
+    bell = SocketBell(settings.state, "timer")
+    writer = Writer(lookup_path(settings))
+    schedule.Timer(
+        holder=f"{socket.gethostname()}/{os.getpid()}",
+        scheduler=lambda: schedule.build(settings.sources, records.work, bell, records.clock),
+        lease=records.store.lease,
+        work=records.work,
+        sequence=lambda fence, now: records.store.feed.sequence(fence=fence, now=now),
+        tail=lambda: tail(records.store.feed, writer, clock=records.clock),
+        prepare=lambda: bring_into_force(settings, records, observer),
+        clock=records.clock,
+        bell=bell,
+        observer=observer,
+    ).run(_stopper())
+
+
+def bring_into_force(settings: Settings, records: Records, observer: Observing) -> None:
+    """Stage and activate the configured policies where another set is active. Errors keep the active set."""
+    try:
+        policies = load_policies(settings)
+        activate(settings, records, policies)
+    except PreverifyError as error:
+        observer.count("bad_input_total", where="policy")
+        observer.event("policies.refused", level="error", why=str(error))
+
+
+def activate(settings: Settings, records: Records, policies: PolicySet) -> tuple[int, int]:
+    """Bring `policies` into force; returns the generation's number and how many subjects were decided for it."""
+    generations = records.store.generations
+    active = generations.active()
+    if active is not None and active.digest == policies.digest:
+        return active.number, 0
+    staged = generations.stage(policies.document, policies.digest, now=records.clock.now())
+    if staged.state == "active":
+        return staged.number, 0
+    count = pipeline.activate(
+        records.store.history,
+        records.store.statements,
+        generations,
+        staged,
+        clock=records.clock,
+        publishing=lambda source: publishes(settings, source),
+    )
+    return staged.number, count
+
+
+def publishes(settings: Settings, source: str) -> bool:
+    """Say whether statements are published to a source."""
+    configured = settings.sources.get(source)
+    return (
+        configured is not None
+        and settings.signing.key_file is not None
+        and Layout(configured.publish.layout) is not Layout.NONE
+    )
+
+
+def run_signing(settings: Settings, fds: tuple[int, ...]) -> None:
+    """Run the signing process: the only one that opens the key."""
+    observer = _child(settings)
+    records = open_records(settings)
+    SigningProcess.open(settings.signing, fds, records.store, observer=observer).run(_stopper())
+
+
+def run_answering(settings: Settings, listener_fd: int) -> None:
+    """Run the answering process on a listening socket that the supervisor bound."""
+    observer = _child(settings)
+    records = open_records(settings)
+    bell = SocketBell(settings.state, "answers")
+    run_answers(
+        settings,
+        socket.socket(fileno=listener_fd),
+        answers=open_answers(settings),
+        work=records.work,
+        history=records.store.history,
+        clock=records.clock,
+        observer=observer,
+        bell=bell,
+    )
+
+
+def _child(settings: Settings) -> Observing:
+    end_with_parent()
+    setup_logging()
+    share(settings.state / "metrics")
+    return Observing()
+
+
+def _stopper() -> Callable[[], bool]:
+    """Return a function that says whether SIGTERM or SIGINT has come."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping.is_set
+
+
+# --- serve ------------------------------------------------------------------------------------------------------------
+
+
+def serve(settings: Settings, config: Path) -> int:
+    """Supervise everything on this machine until SIGTERM or SIGINT."""
+    setup_logging()
+    require_schema(settings)
+    load_policies(settings)  # refuse to start on policies that cannot be used
+    settings.state.mkdir(parents=True, exist_ok=True)
+    fresh_directory(settings.state / "metrics")
+    share(settings.state / "metrics")
+    observer = Observing()
+    records = open_records(settings)
+    with _listener(settings) as listener, contextlib.ExitStack() as stack:
+        collector = CensusCollector(records.store.census, settings)
+        metrics = stack.enter_context(
+            contextlib.closing(
+                serve_metrics(settings.metrics.address, Processes(settings.state / "metrics"), collector)
+            )
+        )
+        address = listener.getsockname()
+        (settings.state / "addresses.json").write_text(
+            f'{{"answers": "{"https" if settings.listen.tls else "http"}://{_host_port(address)}", "metrics": "{metrics.url}"}}\n'
+        )
+        supervisor = Supervisor(
+            specs=list(_specs(settings, config.resolve(), listener.fileno(), stack)),
+            on_event=lambda name, fields: observer.event(name, **fields),
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: supervisor.stopping.set())
+        observer.event(
+            "serve.started", answers=_host_port(address), metrics=metrics.url, sources=sorted(settings.sources)
+        )
+        return supervisor.run(notify_ready)
+
+
+def _specs(settings: Settings, config: Path, listener: int, stack: contextlib.ExitStack) -> Iterator[ChildSpec]:
+    """Yield the children in order of start. Both ends of the signing sockets stay open here: restarts get them again."""
+    base = (sys.executable, "-m", "preverify.commands.child")
+    tail_arguments = ("--config", str(config))
+    pairs: list[tuple[socket.socket, socket.socket]] = []
+    if settings.signing.key_file is not None:
+        for _ in range(settings.workers):
+            pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            pairs.append(pair)
+            stack.enter_context(pair[0])
+            stack.enter_context(pair[1])
+        fds = tuple(theirs.fileno() for _, theirs in pairs)
+        yield ChildSpec(
+            name="signing", argv=(*base, "signing", *tail_arguments, "--fds", ",".join(map(str, fds))), fds=fds
+        )
+    yield ChildSpec(name="timer", argv=(*base, "timer", *tail_arguments))
+    for number in range(settings.workers):
+        ours = (pairs[number][0].fileno(),) if pairs else ()
+        extra = ("--fds", str(ours[0])) if ours else ()
+        name = f"worker-{number}"
+        yield ChildSpec(name=name, argv=(*base, "worker", *tail_arguments, "--name", name, *extra), fds=ours)
+    yield ChildSpec(name="answers", argv=(*base, "answers", *tail_arguments, "--fds", str(listener)), fds=(listener,))
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Bind the answers address once: a restarted child goes on listening, nobody is refused meanwhile."""
+    host, _, port = settings.listen.address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, int(port)))
+    except OSError as error:
+        listener.close()
+        raise BadConfiguration(
+            f"cannot listen on {settings.listen.address}: {error.strerror}", where="listen.address"
+        ) from error
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _host_port(address: tuple[str, int]) -> str:
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
