@@ -12,7 +12,7 @@ from preverify.model.evidence import Gathered, Image
 from preverify.model.findings import Finding
 from preverify.model.hints import Hint
 from preverify.model.reference import Repository, Subject
-from preverify.model.verdicts import PolicyAnswer, Verdict
+from preverify.model.verdicts import Answer, PolicyAnswer, Verdict
 
 TENANT = "default"
 
@@ -425,6 +425,25 @@ class LookupWriter(Protocol):
 
     def heartbeat(self, *, now: datetime) -> None:
         """Note that the feed is alive."""
+
+
+class Answers(Protocol):
+    """Answers from the local lookup table. Reads only; no network."""
+
+    def lookup(self, digest: Digest, image: Repository | None, namespace: str | None) -> Answer:
+        """Answer for a digest in one repository; without `image` the worst over all repositories that hold it.
+
+        Raises:
+            Unavailable: the table is missing or unreadable.
+        """
+
+    def reference(self, text: str, namespace: str | None) -> Answer:
+        """Answer for an image reference as a workload writes it; a tag is never a key.
+
+        Raises:
+            BadInput: `text` is no image reference.
+            Unavailable: the table is missing or unreadable.
+        """
 
 
 # --- signing ------------------------------------------------------------------------------------------------------------
