@@ -1,0 +1,93 @@
+"""in-toto Statements v0.1 and v1, read strictly."""
+
+import hashlib
+from dataclasses import dataclass
+
+from preverify.model.digest import Digest
+from preverify.model.errors import MalformedEvidence
+from preverify.model.reasons import Reason
+from preverify.model.strict_json import parse
+from preverify.verify.envelope import MAX_ENVELOPE_BYTES
+
+TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
+COSIGN_SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
+MAX_SUBJECTS = 1024
+_MEMBERS = {"_type": "_type", "subject": "subject", "predicatetype": "predicateType", "predicate": "predicate"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementSubject:
+    """One thing that a statement is about: digests by algorithm, and the annotations beside them."""
+
+    digests: tuple[tuple[str, str], ...]
+    annotations: tuple[tuple[str, str], ...]
+
+    def names(self, digest: Digest) -> bool:
+        """Say whether this is the thing with `digest`: same algorithm, same lower-case hex. Names do not count."""
+        return (digest.algorithm, digest.hex) in self.digests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A statement as read. `sha256` is over its exact bytes, in hex."""
+
+    predicate_type: str
+    subjects: tuple[StatementSubject, ...]
+    sha256: str
+
+    def about(self, digest: Digest) -> StatementSubject | None:
+        """Return the first subject that is `digest`; None where the statement is about other things."""
+        return next((subject for subject in self.subjects if subject.names(digest)), None)
+
+
+def parse_statement(payload: bytes) -> Statement:
+    """Read the payload of an envelope. The predicate itself is not looked at here.
+
+    Raises:
+        MalformedEvidence: `statement-malformed`, or `too-large`.
+
+    Spec:
+        in-toto attestation, Statement layer v1, and v0.1, which cosign still writes.
+    """
+    document = parse(payload, max_bytes=MAX_ENVELOPE_BYTES, reason=Reason.STATEMENT_MALFORMED)
+    if not isinstance(document, dict):
+        raise _malformed(f"statement is {type(document).__name__}, expected an object")
+    for key in document:
+        if _MEMBERS.get(key.casefold(), key) != key:
+            raise _malformed(f"member {key[:40]!r}, expected {_MEMBERS[key.casefold()]!r}")
+    if document.get("_type") not in TYPES:
+        raise _malformed(f"_type is {str(document.get('_type'))[:80]!r}, expected {TYPES[0]} or v0.1")
+    predicate_type = document.get("predicateType")
+    if not isinstance(predicate_type, str) or not predicate_type:
+        raise _malformed("predicateType is missing")
+    subjects = document.get("subject")
+    if not isinstance(subjects, list) or not 1 <= len(subjects) <= MAX_SUBJECTS:
+        count = len(subjects) if isinstance(subjects, list) else "no list of"
+        raise _malformed(f"{count} subjects, expected 1 to {MAX_SUBJECTS}")
+    return Statement(
+        predicate_type=predicate_type,
+        subjects=tuple(map(_read_subject, subjects)),
+        sha256=hashlib.sha256(payload).hexdigest(),
+    )
+
+
+def _read_subject(document: object) -> StatementSubject:
+    """Read one subject. A null or half-formed one voids the statement: readers skip such entries differently."""
+    digests = document.get("digest") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(digests, dict) or not digests:
+        raise _malformed("a subject has no digest")
+    if not all(isinstance(value, str) and value for value in digests.values()):
+        raise _malformed("a digest of a subject is no text")
+    annotations = document.get("annotations")
+    if annotations is not None and not isinstance(annotations, dict):
+        raise _malformed("annotations of a subject are no object")
+    return StatementSubject(digests=tuple(digests.items()), annotations=text_members(annotations))
+
+
+def text_members(document: dict[str, object] | None) -> tuple[tuple[str, str], ...]:
+    """Return the members whose values are text, sorted. Others can equal nothing that a policy asks for."""
+    return tuple(sorted((key, value) for key, value in (document or {}).items() if isinstance(value, str)))
+
+
+def _malformed(detail: str) -> MalformedEvidence:
+    return MalformedEvidence(Reason.STATEMENT_MALFORMED, detail)
