@@ -1,0 +1,217 @@
+"""Compiled policies: what decides. Every value here has one canonical form, and digests are over that form."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, Self, TypeVar
+
+import rfc8785
+
+from preverify.model import globs, strict_json
+from preverify.model.errors import BadConfiguration, BadInput, MalformedEvidence
+from preverify.model.keys import TrustedKey
+from preverify.model.reference import Repository
+from preverify.model.verdicts import Mode
+from preverify.policy.quorum import Quorum, Signer
+from preverify.policy.rules import RULES, Rule
+
+API_VERSION = "preverify/v1"
+_MAX_DOCUMENT = 64 << 20
+_MEMO = 4096
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A named set of demands on the images that its globs match.
+
+    Attributes:
+        digest: `policyDigest`, over the canonical form with the signers' key bytes.
+        images: Globs over `registry/path`; tags do not take part.
+        namespaces: Globs over namespaces; empty: the policy holds everywhere and belongs to the default profile.
+        valid_for: How long a passed verdict holds for lookups.
+    """
+
+    name: str
+    digest: str
+    images: tuple[str, ...]
+    namespaces: tuple[str, ...]
+    mode: Mode
+    platforms: str
+    valid_for: timedelta
+    rules: tuple[Rule, ...]
+
+    def matches(self, repository: Repository) -> bool:
+        """Say whether the policy is about images of `repository`, named as its source names it."""
+        name = str(repository)
+        return any(globs.matches(pattern, name) for pattern in self.images)
+
+    def holds_in(self, namespace: str | None) -> bool:
+        """Say whether the policy applies in a namespace (None: asked outside of any)."""
+        if not self.namespaces:
+            return True
+        return namespace is not None and any(globs.matches(pattern, namespace) for pattern in self.namespaces)
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """Return the signers that the rules name, by name."""
+        named = {s.name: s for rule in self.rules for s in rule.by.signers}
+        return tuple(named[name] for name in sorted(named))
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the form that `digest` is over."""
+        return {
+            "name": self.name,
+            "images": list(self.images),
+            "namespaces": list(self.namespaces),
+            "mode": self.mode.value,
+            "platforms": self.platforms,
+            "validForSeconds": int(self.valid_for.total_seconds()),
+            "signers": {s.name: s.canonical() for s in self.signers},
+            "require": [{"name": r.name, "mode": r.mode.value, r.KIND: r.canonical()} for r in self.rules],
+        }
+
+
+def compiled(
+    *,
+    name: str,
+    images: tuple[str, ...],
+    namespaces: tuple[str, ...],
+    mode: Mode,
+    platforms: str,
+    valid_for: timedelta,
+    rules: tuple[Rule, ...],
+) -> Policy:
+    """Build a policy with its digest. The order of globs means nothing; that of rules only orders reasons."""
+    parts: dict[str, Any] = {
+        "name": name,
+        "images": tuple(sorted(set(images))),
+        "namespaces": tuple(sorted(set(namespaces))),
+        "mode": mode,
+        "platforms": platforms,
+        "valid_for": valid_for,
+        "rules": rules,
+    }
+    draft = Policy(digest="", **parts)
+    return Policy(digest=_digest(canonical_json(draft.canonical())), **parts)
+
+
+def canonical_json(value: Any) -> bytes:
+    """Write a value in its one canonical form (RFC 8785)."""
+    return rfc8785.dumps(value)
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySet:
+    """All loaded policies: what a generation holds.
+
+    Attributes:
+        policies: By name.
+        signers: Every signer of the documents, used or not; a set rebuilt from its canonical document knows only those
+            that are used. They take no part in equality.
+        document: Canonical JSON of all policies.
+        digest: Of `document`.
+        profile_digest: Of the default profile: the names and digests of all policies without namespaces.
+    """
+
+    policies: tuple[Policy, ...]
+    signers: tuple[Signer, ...] = field(compare=False)
+    document: bytes
+    digest: str
+    profile_digest: str
+    keys: tuple[TrustedKey, ...]
+    _applying: dict[tuple[Repository, str | None], tuple[Policy, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _matching: dict[Repository, tuple[Policy, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, policies: Mapping[str, Policy], signers: Mapping[str, Signer]) -> Self:
+        """Build a set from policies and signers by name."""
+        ordered = tuple(policies[name] for name in sorted(policies))
+        document = canonical_json(
+            {"apiVersion": API_VERSION, "kind": "PolicySet", "policies": [p.canonical() for p in ordered]}
+        )
+        profile = {"profile": "default", "policies": {p.name: p.digest for p in ordered if not p.namespaces}}
+        return cls(
+            policies=ordered,
+            signers=tuple(signers[name] for name in sorted(signers)),
+            document=document,
+            digest=_digest(document),
+            profile_digest=_digest(canonical_json(profile)),
+            keys=tuple(sorted({s.key for p in ordered for s in p.signers}, key=lambda key: key.spki)),
+        )
+
+    @classmethod
+    def from_document(cls, document: bytes) -> Self:
+        """Rebuild a set from its canonical document.
+
+        Raises:
+            BadConfiguration: not a document of this form, or not in canonical form.
+        """
+        try:
+            value: Any = strict_json.parse(document, max_bytes=_MAX_DOCUMENT)
+            rebuilt = [_rebuilt(policy) for policy in value["policies"]]
+        except (MalformedEvidence, BadInput, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadConfiguration(f"not a policy set of this version: {error}", where="stored policy set") from error
+        signers = {s.name: s for p in rebuilt for s in p.signers}
+        whole = cls.of({p.name: p for p in rebuilt}, signers)
+        if whole.document != document:  # also another apiVersion or kind, or a key that this version does not know
+            raise BadConfiguration("is not in this version's canonical form", where="stored policy set")
+        return whole
+
+    def matching(self, repository: Repository) -> tuple[Policy, ...]:
+        """Return the policies about images of `repository`, whatever the namespace."""
+        found = self._matching.get(repository)
+        if found is None:
+            found = tuple(p for p in self.policies if p.matches(repository))
+            _remember(self._matching, repository, found)
+        return found
+
+    def applying(self, repository: Repository, namespace: str | None) -> tuple[Policy, ...]:
+        """Return the policies that apply to `repository` in `namespace` (None: only those without namespaces)."""
+        found = self._applying.get((repository, namespace))
+        if found is None:
+            found = tuple(p for p in self.matching(repository) if p.holds_in(namespace))
+            _remember(self._applying, (repository, namespace), found)
+        return found
+
+    def profile(self, repository: Repository) -> tuple[Policy, ...]:
+        """Return the default profile's enforcing policies about `repository`: all must pass before we publish."""
+        return tuple(p for p in self.applying(repository, None) if p.mode is Mode.ENFORCE)
+
+
+def _remember(memo: dict[_K, _V], key: _K, value: _V) -> None:
+    if len(memo) >= _MEMO:  # names come from callers: what is remembered of them is bounded
+        memo.clear()
+    memo[key] = value
+
+
+def _rebuilt(form: Mapping[str, Any]) -> Policy:
+    signers = {
+        name: Signer(name=name, key=TrustedKey(base64.b64decode(s["key"], validate=True)))
+        for name, s in form["signers"].items()
+    }
+    return compiled(
+        name=form["name"],
+        images=tuple(form["images"]),
+        namespaces=tuple(form["namespaces"]),
+        mode=Mode(form["mode"]),
+        platforms=form["platforms"],
+        valid_for=timedelta(seconds=form["validForSeconds"]),
+        rules=tuple(_rebuilt_rule(rule, signers) for rule in form["require"]),
+    )
+
+
+def _rebuilt_rule(form: Mapping[str, Any], signers: Mapping[str, Signer]) -> Rule:
+    (kind,) = form.keys() - {"name", "mode"}
+    body = form[kind]
+    by = Quorum.of(body["by"]["atLeast"], [signers[name] for name in body["by"]["of"]])
+    return RULES[kind].from_canonical(form["name"], Mode(form["mode"]), body, by)

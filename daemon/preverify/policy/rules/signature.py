@@ -1,0 +1,77 @@
+"""The rule `signature`: somebody whom the policy names stands for this image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from pydantic import Field
+
+from preverify.model.findings import Claim, Finding
+from preverify.model.reasons import Reason
+from preverify.model.verdicts import Mode, RuleResult
+from preverify.policy.quorum import BySpec, Quorum
+from preverify.policy.rules.evidence import Demand, Look, Shortfall, conclude
+from preverify.policy.wire import Part
+
+
+class SignatureSpec(Part):
+    """Signatures by the named signers, over exactly this image digest."""
+
+    by: BySpec
+    """Whose signatures count, and how many distinct keys are needed."""
+    annotations: dict[str, str] = Field({})
+    """Annotations that the signed payload must carry, each with exactly this value."""
+
+    def compile(self, *, name: str, mode: Mode, by: Quorum) -> "SignedBy":
+        """Return the rule, its signers resolved."""
+        return SignedBy(name=name, mode=mode, by=by, annotations=tuple(sorted(self.annotations.items())))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBy:
+    """Enough distinct keys signed this image, each signature with every demanded annotation.
+
+    An attestation is no signature, whoever made it: "here is its SBOM" does not say "run it".
+    """
+
+    KIND: ClassVar[str] = "signature"
+
+    name: str
+    mode: Mode
+    by: Quorum
+    annotations: tuple[tuple[str, str], ...] = ()
+
+    def check(self, look: Look) -> RuleResult:
+        """Return PASSED where enough signatures count."""
+        demand = Demand(
+            rule=self.name,
+            counted=self.mode is Mode.ENFORCE,
+            by=self.by,
+            claim=Claim.SIGNATURE,
+            missing=Reason.NO_SIGNATURE,
+            noun="signature",
+            suits=self._suits,
+        )
+        return conclude(demand, look)
+
+    def _suits(self, finding: Finding) -> Shortfall | None:
+        if not self.annotations:
+            return None
+        signed = dict(finding.annotations)
+        for key, value in self.annotations:
+            if key not in signed:
+                return Shortfall(Reason.ANNOTATION_MISMATCH, f"annotation {key!r} is not signed, expected {value!r}")
+            if signed[key] != value:
+                return Shortfall(
+                    Reason.ANNOTATION_MISMATCH, f"annotation {key!r} is {signed[key][:80]!r}, expected {value!r}"
+                )
+        return None
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the rule's configuration as the policy's digest sees it."""
+        return {"by": self.by.canonical(), "annotations": dict(self.annotations)}
+
+    @classmethod
+    def from_canonical(cls, name: str, mode: Mode, body: Mapping[str, Any], by: Quorum) -> Self:
+        """Rebuild a rule from its canonical form."""
+        return cls(name=name, mode=mode, by=by, annotations=tuple(sorted(body["annotations"].items())))

@@ -1,0 +1,38 @@
+"""What all written documents share: strict parts that name what they do not know, and what a later version will."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+
+
+class Part(BaseModel):
+    """A mapping of a document. Unknown keys are refused, and known words that this version cannot honour as well."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    later: ClassVar[Mapping[str, str]] = {}
+    """Keys of the language that this version does not have, each with what to do instead."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_is_not_there_yet(cls, value: object) -> object:
+        # Silence would be a bypass: a condition that is written and not checked looks like protection.
+        for key in value if isinstance(value, dict) else ():
+            if key in cls.later:
+                raise ValueError(f"{key!r} is not in this version of preverify: {cls.later[key]}")
+        return value
+
+
+def _name(text: str) -> str:
+    if _NAME.fullmatch(text) is None:
+        raise ValueError(
+            f"{text[:80]!r} is not a name, expected 1 to 63 of a-z, 0-9, '-' and '.', no '-' or '.' at an end"
+        )
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
