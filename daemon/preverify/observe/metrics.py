@@ -71,13 +71,14 @@ class Metrics:
     """The counters and histograms of this process. Unknown names, labels and label values never raise.
 
     Series are bounded: a closed label takes only its values, an open one the first 200, all together 5,000 samples.
-    What is beyond is counted under `other`, so that nothing is lost from the sums.
+    What is beyond is counted under `other`, so that nothing is lost from the sums. `sources` are the configured ones,
+    the closed set of that label; without them it is an open label and no series of a source starts at zero.
     """
 
-    def __init__(self, *, sources: Iterable[str] = (), max_series: int = MAX_SERIES) -> None:
+    def __init__(self, *, sources: Iterable[str] | None = None, max_series: int = MAX_SERIES) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series and are not known to merging
         self.registry = CollectorRegistry()
-        self._sources = tuple(sources)
+        self._sources = None if sources is None else tuple(sources)
         self._left = max_series
         self._seen: dict[tuple[str, str], set[str]] = {}
         self._children: dict[tuple[str, ...], _Family] = {}
@@ -115,7 +116,7 @@ class Metrics:
         """Return the label value that is exposed for `raw`."""
         if label.values is not None:
             return raw if raw in label.values else OTHER
-        if label.name == "source" and raw not in self._sources:
+        if label.name == "source" and self._sources is not None and raw not in self._sources:
             return OTHER
         if len(raw) > MAX_LABEL_LENGTH or not raw.isascii() or not (raw.isprintable() or raw == ""):
             return OTHER
@@ -131,7 +132,7 @@ class Metrics:
         """Make every series of a metric whose first count somebody alerts on: a rate needs a zero before the one."""
         rows: list[dict[str, str]] = [{}]
         for label in metric.labels:
-            options = self._sources if label.name == "source" else sorted(label.values or ())
+            options = (self._sources or ()) if label.name == "source" else sorted(label.values or ())
             rows = [{**row, label.name: option} for row in rows for option in options]
         for row in rows:
             self.child(metric.name, metric.kind, row)
