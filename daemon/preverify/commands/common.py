@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from preverify import settings as settings_module
-from preverify.model.verdicts import Answer, AnswerState
+from preverify.clock import SystemClock
+from preverify.model.reference import Subject
+from preverify.model.verdicts import Answer, AnswerState, Verdict
+from preverify.policy.answers import compose, policy_answer
+from preverify.policy.documents import PolicySet
 from preverify.settings import Settings
 
 DEFAULT_CONFIG = Path("/etc/preverify/preverify.yaml")
