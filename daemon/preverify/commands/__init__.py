@@ -3,7 +3,6 @@
 Exit codes: 0 verified, 1 not verified, 2 usage or configuration, 3 could not decide, 4 internal. Standard output is
 data, standard error is for people.
 """
-"""
 
 import sys
 
