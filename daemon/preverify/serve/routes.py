@@ -1,0 +1,57 @@
+"""The table of routes: path, methods, who may, who handles. Everything that is served stands in one."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from preverify.serve.http import Request, Response
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Access(StrEnum):
+    """Who may use a route."""
+
+    OPEN = "open"  # everybody: it says nothing about images
+    SENDER = "sender"  # the handler authenticates the delivery itself
+    CALLER = "caller"  # everybody on a loopback listener; elsewhere a token or a client certificate
+    TOKEN = "token"  # noqa: S105 - a kind of access; a token, everywhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One route. A `path` that ends in `/{name}` takes one more segment, in `/{name*}` any number, also none.
+
+    `too_large` is told the path's parameter when a body was refused for its size.
+    """
+
+    path: str
+    methods: frozenset[str]
+    access: Access
+    handle: Handler
+    summary: str
+    max_body_bytes: int = 0
+    too_large: Callable[[str], None] = lambda _parameter: None
+
+
+class Routes:
+    """Finds the route of a canonical path."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.all = tuple(routes)
+        self._exact = {route.path: route for route in routes if "{" not in route.path}
+        self._prefixed = tuple(
+            (route.path.partition("{")[0], route.path.endswith("*}"), route) for route in routes if "{" in route.path
+        )
+
+    def find(self, path: str) -> tuple[Route, str] | None:
+        """Return the route and its parameter, or None."""
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact, ""
+        for prefix, many, route in self._prefixed:
+            if path.startswith(prefix):
+                parameter = path[len(prefix) :]
+                if many or "/" not in parameter:
+                    return route, parameter
+        return None

@@ -1,0 +1,34 @@
+"""Which configured source a repository belongs to, under any of the names that clusters pull it by."""
+
+from collections.abc import Mapping
+
+from preverify.model.globs import matches
+from preverify.model.reference import Repository, registry_host
+from preverify.settings import Source
+
+
+class Sources:
+    """The configured sources by registry host."""
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self._by_host: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {}
+        for name, source in sources.items():
+            home = source.registry if source.registry.startswith("oci:") else registry_host(source.registry)
+            for host in (home, *map(registry_host, source.aliases)):
+                self._by_host.setdefault(host, []).append((name, home, source.repositories))
+        self._sources = dict(sources)
+
+    def find(self, repository: Repository) -> tuple[str, Repository] | None:
+        """Return the source's name and the repository under the source's own host; None for a repository of no source."""
+        for name, home, patterns in self._by_host.get(repository.registry, ()):
+            if any(matches(pattern, repository.path) for pattern in patterns):
+                return name, Repository(home, repository.path)
+        return None
+
+    def watches(self, name: str, path: str) -> bool:
+        """Say whether the source `name` is configured to watch the repository `path`."""
+        return any(matches(pattern, path) for pattern in self._sources[name].repositories)
+
+    def is_host_of(self, name: str, host: str) -> bool:
+        """Say whether `host` is one of the names of the source's registry."""
+        return any(name == one for one, _, _ in self._by_host.get(host, ()))
