@@ -1,0 +1,225 @@
+"""What decides whether a statement is signed: the stored rows, read anew, and nothing that the asker says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from preverify import __version__
+from preverify.attest import statement
+from preverify.attest.envelope import seal, signed_bytes
+from preverify.model.digest import Digest
+from preverify.model.errors import BadInput, MalformedEvidence
+from preverify.model.evidence import Evidence, Gathered
+from preverify.model.reference import Subject
+from preverify.model.strict_json import parse as parse_json
+from preverify.model.verdicts import Outcome, Verdict
+from preverify.policy.decide import decide
+from preverify.policy.documents import PolicySet
+from preverify.policy.policies import Policy
+from preverify.ports import Clock, GenerationRow, Generations, History, SignedStatement, Statements, StoredStatement
+from preverify.signing.journal import Journal
+from preverify.signing.keyfile import KeyFile
+
+PROFILE = "default"
+TRUST_EPOCH = "keys-only"
+_WANTED = "wanted"
+
+
+class Records(Protocol):
+    """Where rows are read from: the signing process's own connection."""
+
+    @property
+    def statements(self) -> Statements: ...
+    @property
+    def history(self) -> History: ...
+    @property
+    def generations(self) -> Generations: ...
+
+
+class Signatory:
+    """Rebuilds a statement from its rows and signs it, or says why not."""
+
+    def __init__(
+        self,
+        key: KeyFile,
+        records: Records,
+        journal: Journal,
+        *,
+        verifier_id: str,
+        validity: timedelta,
+        clock: Clock,
+        version: str = __version__,
+        trust_epoch: str = TRUST_EPOCH,
+    ) -> None:
+        self._key = key
+        self._records = records
+        self._journal = journal
+        self._verifier_id = verifier_id
+        self._validity = validity
+        self._clock = clock
+        self._version = version
+        self._trust_epoch = trust_epoch
+        self._policies: tuple[str, PolicySet] | None = None
+
+    def sign(self, statement_id: str) -> SignedStatement:
+        """Sign the statement of this row.
+
+        Raises:
+            BadInput: no such row, or rows that do not say, each for itself and all together, that the subject passed
+                every enforcing policy of the profile under the active generation.
+            BadConfiguration: the active generation's document is not what it was stored as.
+        """
+        now = self._clock.now()
+        row = self._row(statement_id)
+        generation, policies = self._active()
+        verdicts = self._verdicts(row, now)
+        profile = policies.profile(row.subject.repository)
+        inputs = self._rederived(row.subject, verdicts, profile)
+        built = statement.build(
+            row.subject,
+            row.profile,
+            verdicts,
+            verifier_id=self._verifier_id,
+            version=self._version,
+            profile_digest=Digest.parse(policies.profile_digest),
+            generation=generation.number,
+            policies={policy.name: policy.digest for policy in profile},
+            validity=self._validity,
+            input_attestations=inputs,
+            now=now,
+        )
+        payload, valid_until = self._once(row, built, now)
+        return SignedStatement(
+            envelope=seal(payload, self._key.sign(signed_bytes(payload))),
+            key_id=self._key.public.id,
+            valid_until=valid_until,
+        )
+
+    def _row(self, statement_id: str) -> StoredStatement:
+        row = self._records.statements.statement(statement_id)
+        if row is None or row.id != statement_id:
+            raise BadInput(f"there is no statement {statement_id}")
+        if row.state != _WANTED or row.envelope:
+            raise BadInput(
+                f"statement {row.id} is {row.state}, only one that is {_WANTED} and not signed yet is signed"
+            )
+        if row.profile != PROFILE:
+            raise BadInput(
+                f"statement {row.id} is under the profile {row.profile[:80]!r}, this key signs for {PROFILE!r}"
+            )
+        if not row.verdicts or tuple(sorted(set(row.verdicts))) != row.verdicts:
+            raise BadInput(f"statement {row.id} names no set of verdicts: expected sorted ids, each once")
+        if row.set_id != statement.verdict_set_id(row.verdicts):
+            raise BadInput(f"statement {row.id} has the set id {row.set_id[:80]}, its verdicts have another")
+        return row
+
+    def _active(self) -> tuple[GenerationRow, PolicySet]:
+        row = self._records.generations.active()
+        if row is None or row.state != "active":
+            raise BadInput("no generation is active: nothing is signed before policies are")
+        if not Digest.parse(row.digest).names(row.document):
+            raise BadInput(f"generation {row.number} does not have its digest {row.digest}")
+        if self._policies is None or self._policies[0] != row.digest:
+            self._policies = (row.digest, PolicySet.from_document(row.document))
+        return row, self._policies[1]
+
+    def _verdicts(self, row: StoredStatement, now: datetime) -> tuple[Verdict, ...]:
+        """Read the verdict rows; each has to be current and to hold at this moment."""
+        found = self._records.history.verdicts(row.verdicts)
+        if tuple(v.id for v in found) != row.verdicts:
+            raise BadInput(f"statement {row.id} names {len(row.verdicts)} verdicts, {len(found)} of them are stored")
+        current = {v.id: v for v in self._records.history.current(row.subject)}
+        for verdict in found:
+            standing = current.get(verdict.id)
+            if standing is None:
+                raise BadInput(f"verdict {verdict.id} of policy {verdict.policy} is not current any more")
+            # Renewals move both times of the current row; everything else is as it was decided.
+            if replace(standing, valid_until=verdict.valid_until, due_at=verdict.due_at) != verdict:
+                raise BadInput(f"verdict {verdict.id} and the current row of policy {verdict.policy} do not agree")
+            if standing.valid_until is None or standing.valid_until <= now:
+                raise BadInput(f"verdict {verdict.id} of policy {verdict.policy} does not hold any more: decide anew")
+            if verdict.trust_epoch != self._trust_epoch:
+                raise BadInput(f"verdict {verdict.id} rests on the trust {verdict.trust_epoch[:80]!r}, not on today's")
+        return found
+
+    def _rederived(
+        self, subject: Subject, verdicts: Sequence[Verdict], profile: Sequence[Policy]
+    ) -> tuple[Digest, ...]:
+        """Derive each verdict again from the stored findings that it names; returns the manifests of its evidence.
+
+        No evidence is parsed here: that is for processes that hold no key. Its hashes are looked at.
+        """
+        gathered = self._records.history.gathered(subject)
+        if gathered is None or gathered.image.subject != subject:
+            raise BadInput(f"nothing is stored of what was found for {subject}")
+        if not subject.digest.names(gathered.image.manifest):
+            raise BadInput(f"the stored manifest does not have the digest {subject.digest}")
+        by_id = {e.id: e for e in gathered.evidence}
+        by_name = {policy.name: policy for policy in profile}
+        inputs: set[Digest] = set()
+        for verdict in verdicts:
+            policy = by_name.get(verdict.policy)
+            if policy is None or policy.digest != verdict.policy_digest:
+                raise BadInput(
+                    f"verdict {verdict.id} is under {verdict.policy}@{verdict.policy_digest}, which is no "
+                    f"enforcing policy of the active profile for {subject.repository}"
+                )
+            used = _used(verdict, by_id)
+            inputs.update(e.manifest for e in used.values())
+            self._redecide(policy, verdict, gathered, used)
+        return tuple(sorted(inputs))
+
+    def _redecide(self, policy: Policy, verdict: Verdict, gathered: Gathered, used: Mapping[str, Evidence]) -> None:
+        findings = tuple(f for f in self._records.history.findings(verdict.subject) if f.evidence in used)
+        complete = replace(gathered, evidence=tuple(used.values()), unobtained=(), truncated=False)
+        again = decide(
+            policy,
+            complete,
+            findings,
+            now=verdict.decided_at,
+            trust_epoch=verdict.trust_epoch,
+            new_id=lambda _: verdict.id,
+        )
+        if again.outcome is not Outcome.PASSED or verdict.outcome is not Outcome.PASSED:
+            raise BadInput(f"verdict {verdict.id} says {verdict.outcome.value}, its findings say {again.outcome.value}")
+        counted = [(r.rule, r.outcome) for r in verdict.rules if r.counted]
+        if counted != [(r.rule, r.outcome) for r in again.rules if r.counted]:
+            raise BadInput(f"verdict {verdict.id} and its findings do not agree on the rules of {policy.name}")
+
+    def _once(self, row: StoredStatement, built: statement.Statement, now: datetime) -> tuple[bytes, datetime]:
+        """Write the intent down; where one stands for this verdict set already, that is what is signed."""
+        name = f"{row.profile} {row.set_id} {row.subject}"
+        before = self._journal.recall(name)
+        if before is not None:
+            return before, _valid_until(before)
+        self._journal.note(
+            name,
+            built.payload,
+            at=now,
+            statement=row.id,
+            subject=str(row.subject),
+            payload_digest=str(Digest.of(built.payload)),
+            key=self._key.public.id,
+        )
+        return built.payload, built.valid_until
+
+
+def _used(verdict: Verdict, by_id: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """Return the evidence that a verdict rests on, in the order of reading; all of it has to be stored whole."""
+    ids = {e for rule in verdict.rules if rule.counted for e in rule.evidence}
+    used = {name: evidence for name, evidence in by_id.items() if name in ids}
+    if missing := ids - used.keys():
+        raise BadInput(f"verdict {verdict.id} rests on evidence that is not stored any more: {min(missing)}")
+    for evidence in used.values():
+        if evidence.flaw is not None or not evidence.digest.names(evidence.body):
+            raise BadInput(f"verdict {verdict.id} rests on evidence {evidence.digest}, whose stored bytes are not it")
+    return used
+
+
+def _valid_until(payload: bytes) -> datetime:
+    try:
+        document = parse_json(payload, max_bytes=statement.MAX_PAYLOAD_BYTES)
+        return datetime.fromisoformat(document["predicate"][statement.VALID_UNTIL])  # type: ignore[index]
+    except (MalformedEvidence, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"the journal holds something else than a statement: {error}") from error
