@@ -20,7 +20,12 @@ end_with_parent()
 open(sys.argv[1], "a").write(f"{__import__('os').getpid()}\\n")
 time.sleep(60)
 """
-STUBBORN = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen({0!r}, 'a').write('up\\n')\ntime.sleep(60)"
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open({0!r}, "a").write("up")
+time.sleep(60)
+"""
 PARENT = """
 import sys
 from preverify.supervisor import ChildSpec, Supervisor
@@ -95,7 +100,7 @@ def test_a_child_that_ignores_the_request_to_end_is_ended(tmp_path: Path, monkey
     spec = ChildSpec(name="stubborn", argv=(sys.executable, "-c", STUBBORN.format(str(mark))))
     supervisor = Supervisor(specs=[spec], on_event=lambda name, fields: None)
     thread = running(supervisor)
-    until(lambda: mark.exists())
+    until(mark.exists)
     supervisor.stopping.set()
     thread.join(10)
     assert not thread.is_alive()
