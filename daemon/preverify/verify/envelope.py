@@ -8,7 +8,7 @@ from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
 from preverify.verify.encoding import from_base64
 
-MAX_ENVELOPE_BYTES = 8 * 1024 * 1024
+MAX_ENVELOPE_BYTES = 16 * 1024 * 1024
 MAX_SIGNATURES = 10
 _MAX_TYPE = 255
 _MEMBERS = {"payloadtype": "payloadType", "payload": "payload", "signatures": "signatures"}

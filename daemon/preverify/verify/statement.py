@@ -12,6 +12,7 @@ from preverify.verify.envelope import MAX_ENVELOPE_BYTES
 TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 COSIGN_SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 MAX_SUBJECTS = 1024
+MAX_KEYS = 2_000_000  # predicates may be whole SBOMs; their size is the limit that bites
 _MEMBERS = {"_type": "_type", "subject": "subject", "predicatetype": "predicateType", "predicate": "predicate"}
 
 
@@ -49,7 +50,7 @@ def parse_statement(payload: bytes) -> Statement:
     Spec:
         in-toto attestation, Statement layer v1, and v0.1, which cosign still writes.
     """
-    document = parse(payload, max_bytes=MAX_ENVELOPE_BYTES, reason=Reason.STATEMENT_MALFORMED)
+    document = parse(payload, max_bytes=MAX_ENVELOPE_BYTES, max_keys=MAX_KEYS, reason=Reason.STATEMENT_MALFORMED)
     if not isinstance(document, dict):
         raise _malformed(f"statement is {type(document).__name__}, expected an object")
     for key in document:
