@@ -1,7 +1,6 @@
 """The registry client: `oras` with everything that a hostile registry could use taken out or checked."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -18,7 +17,7 @@ from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Unavailable
 from preverify.model.reasons import Reason
 from preverify.model.reference import Reference, is_repository_path, is_tag, registry_host
-from preverify.ports import Clock, TagPage
+from preverify.ports import Clock, Observer, TagPage
 from preverify.registry import credentials
 from preverify.registry.addresses import Reach
 from preverify.registry.auth import MAX_TOKEN_ANSWER, Authorizer, Scope
@@ -30,8 +29,9 @@ from preverify.registry.manifests import (
     OCI_INDEX,
     Descriptor,
     Manifest,
-    parse_descriptor,
+    Referrers,
     parse_manifest,
+    read_descriptors,
 )
 from preverify.registry.urls import Url
 from preverify.settings import Source
@@ -82,20 +82,6 @@ class PutResult:
     etag: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Referrers:
-    """Answer of the referrers API. `truncated`: a cap, a loop or a foreign link stopped the pass."""
-
-    descriptors: tuple[Descriptor, ...]
-    truncated: bool = False
-
-    def __iter__(self) -> Iterator[Descriptor]:
-        return iter(self.descriptors)
-
-    def __len__(self) -> int:
-        return len(self.descriptors)
-
-
 class _NoAuth(oras.auth.base.AuthBackend):  # type: ignore[misc]  # oras has no types
     """Takes the place of oras's authentication, which shares one token among repositories and reads ~/.docker."""
 
@@ -110,7 +96,15 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
     hashed by us against the digest that named it.
     """
 
-    def __init__(self, source_name: str, source: Source, *, clock: Clock, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        source_name: str,
+        source: Source,
+        *,
+        clock: Clock,
+        limits: Limits | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self.source_name = source_name
         self.source = source
         self.limits = limits or Limits()
@@ -124,6 +118,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         self._reach = Reach.PRIVATE if source.network == "private" else Reach.PUBLIC
         self._extra = tuple(host.lower() for host in source.extra_hosts)
         self._clock = clock
+        self._observer = observer
         self._budget = Budget(source.budget, clock)
         self._engine = Engine(timeouts=self.limits.timeouts, ca_file=source.tls.ca_file)
         self._authorizer = Authorizer(
@@ -179,6 +174,15 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         except NotFound:
             return None
 
+    def has_manifest(self, path: str, reference: str | Digest) -> bool:
+        """Say whether the registry claims to have a manifest: one HEAD, nothing is read."""
+        name = _reference(reference)
+        answer = self._ask("HEAD", self._url(path, "manifests", name), _pull(path), _ACCEPT_MANIFEST, cap=0)
+        if answer.status_code == 404:
+            return False
+        self._expect(answer, 200, f"manifest {path}:{name}")
+        return True
+
     def get_blob(self, path: str, digest: Digest, *, size: int | None, max_bytes: int) -> bytes:
         """Fetch a blob whole.
 
@@ -227,7 +231,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
             MalformedEvidence: the answer is not an image index.
         """
         url: Url | None = self._url(path, "referrers", str(digest))
-        found: dict[Digest, Descriptor] = {}
+        found: list[Descriptor] = []
         seen: set[str] = set()
         while url is not None:
             answer = self._ask("GET", url, _pull(path), _ACCEPT_INDEX, cap=self.limits.listing_bytes)
@@ -238,14 +242,12 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
                 return None  # some front ends answer unknown paths with a page of their own
             seen.add(str(url))
             page = parse_manifest(answer.content, OCI_INDEX, Digest.of(answer.content))
-            for descriptor in _descriptors(page.manifests()):
-                if len(found) >= self.limits.referrers and descriptor.digest not in found:
-                    return Referrers(descriptors=tuple(found.values()), truncated=True)
-                found.setdefault(descriptor.digest, descriptor)
+            so_far = read_descriptors((*found, *page.manifests()), limit=self.limits.referrers)
+            found = list(so_far.descriptors)
             url, stopped = self._next(answer, url, seen, self.limits.referrer_pages)
-            if stopped:
-                return Referrers(descriptors=tuple(found.values()), truncated=True)
-        return Referrers(descriptors=tuple(found.values()))
+            if stopped or so_far.truncated:
+                return Referrers(descriptors=so_far.descriptors, truncated=True)
+        return Referrers(descriptors=tuple(found))
 
     def tags(self, path: str, *, after: str | None = None, limit: int | None = None) -> TagPage:
         """List tags in one pass of at most `limit`, from after `after`. A missing repository raises NotFound."""
@@ -482,13 +484,25 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
             lines = (*lines, "Expect:")
         with self._budget.request(f"{method} {url.path}"):
             self.requests += 1
-            answer = self._engine.request(
-                method, str(url), lines, body=body, max_bytes=cap, reach=self._reach_of(url.authority)
-            )
+            answer = self._observed(method, url, lines, cap=cap, body=body)
         status = answer.status_code
         if status == 429 or status >= 500:
             self._raise_busy(answer, f"{method} {url.path}", method)
         return answer
+
+    def _observed(self, method: str, url: Url, lines: tuple[str, ...], *, cap: int, body: bytes | None) -> Response:
+        """Send one request and count it, by status code or as an error."""
+        reach, text = self._reach_of(url.authority), str(url)
+        if self._observer is None:
+            return self._engine.request(method, text, lines, body=body, max_bytes=cap, reach=reach)
+        code = "error"
+        try:
+            with self._observer.time("registry_request_seconds", source=self.source_name):
+                answer = self._engine.request(method, text, lines, body=body, max_bytes=cap, reach=reach)
+            code = str(answer.status_code)
+            return answer
+        finally:
+            self._observer.count("registry_requests_total", source=self.source_name, code=code)
 
     def _raise_busy(self, answer: Response, what: str, method: str) -> None:
         status, after = answer.status_code, _retry_after(answer, self._clock)
@@ -552,14 +566,6 @@ def _check_claim(answer: Response, what: str) -> None:
             Reason.DIGEST_MISMATCH,
             f"{what}: the registry claims {claim} for bytes that have {Digest.of(answer.content)}",
         )
-
-
-def _descriptors(entries: tuple[object, ...]) -> Iterator[Descriptor]:
-    for entry in entries:
-        try:
-            yield parse_descriptor(entry)
-        except MalformedEvidence:
-            continue
 
 
 def _names(answer: Response, key: str, url: Url) -> list[str]:

@@ -1,6 +1,6 @@
 """Manifests and indexes: media types, strict reading, descriptors. One digest must never have two readings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from preverify.model import strict_json
@@ -32,6 +32,20 @@ class Descriptor:
     size: int
     artifact_type: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Referrers:
+    """A list of manifests that are said to name a subject. `truncated`: a cap, a loop or a foreign link ended it."""
+
+    descriptors: tuple[Descriptor, ...]
+    truncated: bool = False
+
+    def __iter__(self) -> Iterator[Descriptor]:
+        return iter(self.descriptors)
+
+    def __len__(self) -> int:
+        return len(self.descriptors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +156,20 @@ def parse_descriptor(value: object) -> Descriptor:
         artifact_type=kind,
         annotations=tuple(annotations.items()),
     )
+
+
+def read_descriptors(entries: Sequence[object], *, limit: int) -> Referrers:
+    """Read a list of descriptors: each digest once, at most `limit`; entries that are no descriptors are left out."""
+    found: dict[Digest, Descriptor] = {}
+    for entry in entries:
+        try:
+            descriptor = entry if isinstance(entry, Descriptor) else parse_descriptor(entry)
+        except MalformedEvidence:
+            continue
+        if len(found) >= limit and descriptor.digest not in found:
+            return Referrers(descriptors=tuple(found.values()), truncated=True)
+        found.setdefault(descriptor.digest, descriptor)
+    return Referrers(descriptors=tuple(found.values()))
 
 
 def _digest(value: Mapping[str, object]) -> Digest:

@@ -1,0 +1,362 @@
+"""Reading everything beside a subject: both lists of referrers, the `.sig` and `.att` tags, in a fixed order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Protocol
+
+from preverify.attest.att import tag as attestation_tag
+from preverify.attest.bundle import BUNDLE_PREFIX, shadows
+from preverify.attest.ours import is_ours
+from preverify.attest.referrer import fallback_tag
+from preverify.model.digest import Digest
+from preverify.model.errors import MalformedEvidence, NotFound, Unavailable
+from preverify.model.evidence import Evidence, Flaw, Format, Gathered, Image, Place, Unobtained
+from preverify.model.keys import TrustedKey
+from preverify.model.reasons import Reason
+from preverify.model.reference import is_tag
+from preverify.ports import Clock
+from preverify.registry.fingerprint import Listing, fingerprint, signature_tag
+from preverify.registry.manifests import OCI_INDEX, Descriptor, Manifest, Referrers, parse_descriptor, read_descriptors
+
+NOTATION = "application/vnd.cncf.notary.signature"
+
+
+class Reader(Protocol):
+    """What gathering needs of a registry or a layout. `Client` and `layout.LayoutReader` are ones."""
+
+    requests: int
+
+    def get_manifest(self, path: str, reference: str | Digest) -> Manifest: ...
+    def get_blob(self, path: str, digest: Digest, *, size: int | None, max_bytes: int) -> bytes: ...
+    def referrers(self, path: str, digest: Digest) -> Referrers | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatherLimits:
+    """How much is read for one subject. Sizes void one object; counts only leave the rest unread (`truncated`)."""
+
+    considered: int = 50
+    """Pieces of evidence of each kind."""
+    listed: int = 100
+    """Entries of each list (referrers, layers) that are looked at in search of evidence."""
+    referrers: int = 500
+    """Descriptors of each list of referrers that are read."""
+    signature_bytes: int = 1 << 20
+    bundle_bytes: int = 8 << 20
+    attestation_bytes: int = 90 << 20
+    total_bytes: int = 192 << 20
+    """All bodies together."""
+    deadline: timedelta = timedelta(minutes=5)
+
+
+def gather(
+    reader: Reader,
+    image: Image,
+    *,
+    clock: Clock,
+    own_keys: Sequence[TrustedKey] = (),
+    limits: GatherLimits | None = None,
+) -> Gathered:
+    """Read all evidence beside `image`. Never raises for evidence.
+
+    Args:
+        reader: Where to read.
+        image: The subject as hashed by us.
+        clock: For the deadline of the whole reading.
+        own_keys: Keys of our own statements. What verifies under one of them and is a verification summary is neither
+            evidence nor counted.
+        limits: Other than the defaults in tests only.
+    """
+    look = _Look(reader, image, clock, tuple(own_keys), limits or GatherLimits())
+    look.run()
+    return look.result()
+
+
+class _Halted(Exception):
+    """The reading of one place ended early; why is noted already."""
+
+
+@dataclass(slots=True)
+class _Look:
+    """One gathering under way."""
+
+    reader: Reader
+    image: Image
+    clock: Clock
+    own_keys: tuple[TrustedKey, ...]
+    limits: GatherLimits
+    evidence: list[Evidence] = field(default_factory=list)
+    unobtained: list[Unobtained] = field(default_factory=list)
+    looked_at: list[str] = field(default_factory=list)
+    considered: dict[Format, int] = field(default_factory=dict)
+    bodies: dict[Digest, bytes] = field(default_factory=dict)
+    total: int = 0
+    truncated: bool = False
+    foreign_bundle: bool = False
+    foreign_legacy: bool = False
+    listing: Listing = field(default_factory=Listing)
+    until: float = 0.0
+    before: int = 0
+
+    def run(self) -> None:
+        self.before = self.reader.requests
+        self.until = self.clock.monotonic() + self.limits.deadline.total_seconds()
+        path, digest = self.image.subject.repository.path, self.image.subject.digest
+        listed: dict[Digest, tuple[Descriptor, Place]] = {}
+        for place, read in ((Place.REFERRERS_API, self._from_api), (Place.FALLBACK_TAG, self._from_fallback)):
+            for descriptor in read(path, digest):
+                listed.setdefault(descriptor.digest, (descriptor, place))
+        self._read_referrers(path, listed)
+        self._read_tag(path, signature_tag(digest), Place.SIGNATURE_TAG, Format.COSIGN_SIGNATURE)
+        self._read_tag(path, attestation_tag(digest), Place.ATTESTATION_TAG, Format.COSIGN_ATTESTATION)
+
+    def result(self) -> Gathered:
+        return Gathered(
+            image=self.image,
+            evidence=tuple(self.evidence),
+            unobtained=tuple(self.unobtained),
+            truncated=self.truncated,
+            looked_at=tuple(self.looked_at),
+            fingerprint=fingerprint(self.listing),
+            foreign_bundle=self.foreign_bundle,
+            foreign_legacy=self.foreign_legacy,
+            requests=self.reader.requests - self.before,
+        )
+
+    # --- the two lists of referrers ---------------------------------------------------------------------------------
+
+    def _from_api(self, path: str, digest: Digest) -> tuple[Descriptor, ...]:
+        place = Place.REFERRERS_API
+        try:
+            self._in_time(place.value)
+            found = self.reader.referrers(path, digest)
+        except (MalformedEvidence, NotFound, Unavailable, _Halted) as error:
+            self._failed(place.value, error, _blank(Format.SIGSTORE_BUNDLE, digest, place))
+            self.looked_at.append(f"{place}: failed")
+            return ()
+        if found is None:
+            self.looked_at.append(f"{place}: not offered")
+            return ()
+        self.listing.referrers = tuple(d.digest for d in found.descriptors)
+        self.truncated |= found.truncated
+        self.looked_at.append(f"{place}: {len(found.descriptors)}{' and more' if found.truncated else ''}")
+        return found.descriptors
+
+    def _from_fallback(self, path: str, digest: Digest) -> tuple[Descriptor, ...]:
+        tag, place = fallback_tag(digest), Place.FALLBACK_TAG
+        manifest = self._tagged(path, tag, place, Format.SIGSTORE_BUNDLE)
+        if manifest is None:
+            return ()
+        if manifest.media_type != OCI_INDEX:
+            flaw = Flaw(reason=Reason.CONTENT_MISMATCH, detail=f"tag {tag} names {manifest.media_type}, not an index")
+            self._add(replace(_blank(Format.SIGSTORE_BUNDLE, manifest.digest, place), flaw=flaw))
+            self.looked_at.append(f"{place}: not an index")
+            return ()
+        found = read_descriptors(manifest.manifests(), limit=self.limits.referrers)
+        self.truncated |= found.truncated
+        self.looked_at.append(f"{place}: {len(found.descriptors)}{' and more' if found.truncated else ''}")
+        return found.descriptors
+
+    def _read_referrers(self, path: str, listed: dict[Digest, tuple[Descriptor, Place]]) -> None:
+        """Fetch each listed manifest by digest. What the list says of it only decides which ones are fetched first."""
+        order = sorted(listed.values(), key=lambda entry: _likelihood(entry[0]))
+        looked, ours, other, notation = 0, 0, 0, 0
+        for descriptor, place in order:
+            if looked >= self.limits.listed or self._full(Format.SIGSTORE_BUNDLE):
+                self.truncated = True
+                break
+            looked += 1
+            try:
+                kind = self._read_referrer(path, descriptor, place)
+            except _Halted:
+                break
+            if kind == "ours":
+                looked, ours = looked - 1, ours + 1
+            other += kind == "other"
+            notation += kind == "notation"
+        notes = (("ours", ours), ("notation signatures, not read", notation), ("other referrers", other))
+        self.looked_at.extend(f"{what}: {count}" for what, count in notes if count)
+
+    def _read_referrer(self, path: str, descriptor: Descriptor, place: Place) -> str:
+        blank = _blank(Format.SIGSTORE_BUNDLE, descriptor.digest, place)
+        what = f"referrer {descriptor.digest}"
+        try:
+            self._in_time(what)
+            manifest = self._listed(path, descriptor)
+        except (MalformedEvidence, NotFound, Unavailable) as error:
+            self._failed(what, error, blank)
+            return "flawed"
+        layers = () if manifest.is_index else manifest.layers()
+        layer = _bundle_layer(layers)
+        if layer is None:
+            kind = str(manifest.document.get("artifactType", ""))
+            if not kind.startswith(BUNDLE_PREFIX):
+                return "notation" if kind == NOTATION else "other"
+            flaw = Flaw(reason=Reason.BUNDLE_MALFORMED, detail=f"{what} calls itself a bundle but has no bundle layer")
+        elif manifest.subject != self.image.subject.digest:
+            named = manifest.subject or "none"
+            flaw = Flaw(
+                reason=Reason.SUBJECT_MISMATCH,
+                detail=f"{what} names the subject {named}, not {self.image.subject.digest}",
+            )
+        else:
+            return self._read_layer(path, manifest, 0, layer, place, Format.SIGSTORE_BUNDLE)
+        self._add(replace(blank, flaw=flaw))
+        return "flawed"
+
+    def _listed(self, path: str, descriptor: Descriptor) -> Manifest:
+        manifest = self.reader.get_manifest(path, descriptor.digest)
+        size = len(manifest.data)
+        if size != descriptor.size:
+            raise MalformedEvidence(
+                Reason.DIGEST_MISMATCH, f"{descriptor.digest} has {size} bytes, it is listed with {descriptor.size}"
+            )
+        return manifest
+
+    # --- the tags of cosign -----------------------------------------------------------------------------------------
+
+    def _read_tag(self, path: str, tag: str, place: Place, form: Format) -> None:
+        """Read the layers of a `.sig` or `.att` manifest."""
+        manifest = self._tagged(path, tag, place, form)
+        if manifest is None:
+            return
+        if manifest.is_index:
+            flaw = Flaw(reason=Reason.CONTENT_MISMATCH, detail=f"tag {tag} names an index, not a manifest with layers")
+            self._add(replace(_blank(form, manifest.digest, place), flaw=flaw))
+            self.looked_at.append(f"{place}: not a manifest")
+            return
+        layers = manifest.layers()
+        self.looked_at.append(f"{place}: {len(layers)}")
+        looked = 0
+        for index, entry in enumerate(layers):
+            if looked >= self.limits.listed or self._full(form):
+                self.truncated = self.foreign_legacy = True
+                return
+            try:
+                kind = self._read_layer(path, manifest, index, entry, place, form)
+            except _Halted:
+                return
+            looked += kind != "ours"
+            self.foreign_legacy |= kind != "ours"
+
+    def _tagged(self, path: str, tag: str, place: Place, form: Format) -> Manifest | None:
+        if not is_tag(tag):  # the tag of a sha512 digest with a suffix is longer than a tag can be
+            self.looked_at.append(f"{place}: not possible")
+            return None
+        try:
+            self._in_time(place.value)
+            manifest = self.reader.get_manifest(path, tag)
+        except NotFound:
+            self.looked_at.append(f"{place}: absent")
+            return None
+        except (MalformedEvidence, Unavailable, _Halted) as error:
+            self._failed(place.value, error, _blank(form, self.image.subject.digest, place))
+            self.looked_at.append(f"{place}: failed")
+            self.listing.tags.add(tag)
+            return None
+        self.listing.tags.add(tag)
+        return manifest
+
+    # --- one layer --------------------------------------------------------------------------------------------------
+
+    def _read_layer(self, path: str, manifest: Manifest, index: int, entry: object, place: Place, form: Format) -> str:
+        try:
+            layer = parse_descriptor(entry)
+        except MalformedEvidence as error:
+            self._failed(f"layer {index}", error, replace(_blank(form, manifest.digest, place), index=index))
+            return "flawed"
+        found = Evidence(
+            format=form,
+            manifest=manifest.digest,
+            index=index,
+            body=b"",
+            digest=layer.digest,
+            media_type=layer.media_type,
+            annotations=layer.annotations,
+            place=place,
+        )
+        what = f"layer {index} of {manifest.digest} ({place})"
+        try:
+            self._in_time(what)
+            body = self._body(path, layer, form)
+        except (MalformedEvidence, NotFound, Unavailable) as error:
+            self._failed(what, error, found)
+            return "flawed"
+        if self.own_keys and is_ours(body, self.own_keys):
+            return "ours"
+        if form is Format.SIGSTORE_BUNDLE and not self.foreign_bundle:
+            self.foreign_bundle = shadows(body)
+        self._add(replace(found, body=body))
+        return "evidence"
+
+    def _body(self, path: str, layer: Descriptor, form: Format) -> bytes:
+        held = self.bodies.get(layer.digest)
+        if held is not None:
+            if len(held) != layer.size:
+                raise MalformedEvidence(
+                    Reason.DIGEST_MISMATCH,
+                    f"blob {layer.digest} has {len(held)} bytes, its descriptor says {layer.size}",
+                )
+            return held
+        most = self._most(form)
+        if self.total + min(layer.size, most) > self.limits.total_bytes:
+            self.truncated = True
+            raise _Halted
+        body = self.reader.get_blob(path, layer.digest, size=layer.size, max_bytes=most)
+        self.total += len(body)
+        self.bodies[layer.digest] = body
+        return body
+
+    def _most(self, form: Format) -> int:
+        if form is Format.SIGSTORE_BUNDLE:
+            return self.limits.bundle_bytes
+        return self.limits.signature_bytes if form is Format.COSIGN_SIGNATURE else self.limits.attestation_bytes
+
+    # --- bookkeeping ------------------------------------------------------------------------------------------------
+
+    def _full(self, form: Format) -> bool:
+        return self.considered.get(form, 0) >= self.limits.considered
+
+    def _add(self, evidence: Evidence) -> None:
+        self.considered[evidence.format] = self.considered.get(evidence.format, 0) + 1
+        self.evidence.append(evidence)
+
+    def _in_time(self, what: str) -> None:
+        if self.clock.monotonic() > self.until:
+            seconds = self.limits.deadline.total_seconds()
+            detail = f"not read within {seconds:.0f} s for the whole image"
+            self.unobtained.append(Unobtained(what=what, reason=Reason.DEADLINE, detail=detail))
+            raise _Halted
+
+    def _failed(self, what: str, error: Exception, blank: Evidence) -> None:
+        """Note what went wrong: obtained and bad is a flaw of one object, not obtained is `unobtained`."""
+        if isinstance(error, MalformedEvidence):
+            self._add(replace(blank, flaw=Flaw(reason=error.reason, detail=error.detail)))
+        elif isinstance(error, NotFound):
+            detail = f"{what} is listed but not there"
+            self._add(replace(blank, flaw=Flaw(reason=Reason.CONTENT_MISMATCH, detail=detail)))
+        elif isinstance(error, Unavailable):
+            self.unobtained.append(
+                Unobtained(what=what, reason=error.reason, detail=str(error), retry_after=error.retry_after)
+            )
+
+
+def _blank(form: Format, digest: Digest, place: Place) -> Evidence:
+    """Return evidence without content, for a flaw: `digest` is what was asked for."""
+    return Evidence(format=form, manifest=digest, index=0, body=b"", digest=digest, media_type="", place=place)
+
+
+def _bundle_layer(layers: tuple[object, ...]) -> object | None:
+    """Return the one layer of a bundle manifest; None where there is not exactly one, of a bundle's type."""
+    if len(layers) != 1:
+        return None
+    media_type = layers[0].get("mediaType") if isinstance(layers[0], dict) else None
+    return layers[0] if isinstance(media_type, str) and media_type.startswith(BUNDLE_PREFIX) else None
+
+
+def _likelihood(descriptor: Descriptor) -> int:
+    """Rank by what the list claims, unauthenticated: it only matters where there are more than we read."""
+    if descriptor.artifact_type.startswith(BUNDLE_PREFIX):
+        return 0
+    return 2 if descriptor.artifact_type else 1
