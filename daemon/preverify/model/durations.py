@@ -22,3 +22,16 @@ def parse_duration(value: object) -> timedelta:
     if match is None:
         raise ValueError(f"{value!r} is not a duration, expected a number and a unit: 500ms, 90s, 10m, 24h or 7d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration in the largest unit that holds it whole.
+
+    >>> format_duration(timedelta(minutes=90))
+    '90m'
+    """
+    milliseconds = value // timedelta(milliseconds=1)
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms" if milliseconds else "0s"

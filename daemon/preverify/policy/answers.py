@@ -8,7 +8,7 @@ from typing import Literal
 from preverify.model.digest import Digest
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository
-from preverify.model.verdicts import Answer, AnswerState, Mode, PolicyAnswer
+from preverify.model.verdicts import Answer, AnswerState, Mode, PolicyAnswer, Verdict
 from preverify.policy.policies import Policy, PolicySet
 
 _NONE = timedelta(0)
@@ -90,6 +90,21 @@ def compose(
         reason=reason,
         detail=detail,
         warnings=warnings,
+    )
+
+
+def policy_answer(policy_set: PolicySet, verdict: Verdict) -> PolicyAnswer:
+    """Return a verdict as a part of an answer, with the mode that its policy has in `policy_set` (else: enforcing)."""
+    policy = policy_set.named(verdict.policy)
+    return PolicyAnswer(
+        policy=verdict.policy,
+        policy_digest=verdict.policy_digest,
+        mode=Mode.ENFORCE if policy is None else policy.mode,
+        verdict=verdict.outcome.value,
+        verdict_id=verdict.id,
+        decided_at=verdict.decided_at,
+        valid_until=verdict.valid_until,
+        reasons=tuple((r.rule, r.reason.value, r.detail) for r in verdict.reasons),
     )
 
 

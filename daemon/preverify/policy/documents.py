@@ -73,6 +73,8 @@ def _add_signers(signers: dict[str, Signer], document: Document, written: Signer
         path = ("spec", name)
         if name in signers:
             raise _refusal(document, path, f"there is another signer named {name!r}")
+        if spec.key.file.startswith("/") or ".." in spec.key.file.split("/"):
+            raise _refusal(document, (*path, "key", "file"), "leaves the policy directory, expected a path inside it")
         try:
             key = read_public_key(read_file(spec.key.file))
         except (OSError, ValueError, BadConfiguration) as error:
@@ -130,6 +132,8 @@ def _image_glob(document: Document, path: tuple[str | int, ...], text: str) -> s
     host, slash, rest = text.partition("/")
     try:
         globs.check(text)
+        if text.startswith("oci:/"):  # a directory of OCI layouts is a source too; paths have their own case
+            return text
         host = host.lower() if "*" in host else registry_host(host)
     except BadInput as error:
         raise _refusal(document, path, str(error)) from error

@@ -1,5 +1,7 @@
 """Public keys as policy documents name them: PEM files."""
 
+import base64
+
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
@@ -9,6 +11,7 @@ from preverify.model.keys import TrustedKey
 MAX_BYTES = 64 << 10
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _LEAST_RSA_BITS, _MOST_RSA_BITS = 2048, 8192
+_RSA_PSS_OID = bytes.fromhex("06092a864886f70d01010a")  # a key that may only do PSS, which no format here has
 _KNOWN = "expected ECDSA P-256, P-384 or P-521, Ed25519, or RSA of 2048 to 8192 bits"
 
 
@@ -30,7 +33,7 @@ def read_public_key(pem: bytes) -> TrustedKey:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError(f"holds no readable PEM public key, {_KNOWN}") from error
-    if not _is_known(key):
+    if not _is_known(key) or _RSA_PSS_OID in base64.b64decode(b"".join(pem.split(b"-----")[2].split())):
         raise ValueError(f"holds a key of another kind, {_KNOWN}")
     return TrustedKey(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 

@@ -167,6 +167,10 @@ class PolicySet:
             raise BadConfiguration("is not in this version's canonical form", where="stored policy set")
         return whole
 
+    def named(self, name: str) -> Policy | None:
+        """Return the policy called `name`."""
+        return next((p for p in self.policies if p.name == name), None)
+
     def matching(self, repository: Repository) -> tuple[Policy, ...]:
         """Return the policies about images of `repository`, whatever the namespace."""
         found = self._matching.get(repository)

@@ -1,14 +1,89 @@
 """Typed configuration. The docstring under each field is its manual; every key has a safe default or is required."""
 
+import ipaddress
+import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
-from preverify.model.durations import parse_duration
+from preverify.model import globs
+from preverify.model.durations import format_duration, parse_duration
+from preverify.model.errors import BadInput
+from preverify.model.reference import registry_host
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+_SOURCE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}(ms|s|m|h|d)$"}),
+]
+
+
+def _registry(text: str) -> str:
+    if text.startswith("oci:"):
+        directory = Path(text.removeprefix("oci:"))
+        if not directory.is_absolute() or ".." in directory.parts:
+            raise ValueError(f"{text[:200]!r} is no layout directory, expected oci:/absolute/directory")
+        return f"oci:{directory}"
+    return _host(text)
+
+
+def _host(text: str) -> str:
+    try:
+        return registry_host(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from error
+
+
+def _glob(text: str) -> str:
+    try:
+        return globs.check(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from error
+
+
+def _source_name(text: str) -> str:
+    if _SOURCE_NAME.fullmatch(text) is None:
+        raise ValueError(f"{text[:80]!r} is not a source name, expected 1 to 63 of a-z, 0-9 and '-', no '-' at an end")
+    return text
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(
+            f"{text[:80]!r} is not an address to listen on, expected host:port, for example 127.0.0.1:8787"
+        )
+    return text
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether `host:port` can only be reached from this machine."""
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+Host = Annotated[str, AfterValidator(_host)]
+Address = Annotated[str, AfterValidator(_address)]
+Glob = Annotated[str, AfterValidator(_glob)]
 
 
 class _Part(BaseModel):
@@ -19,7 +94,9 @@ class Database(_Part):
     """Where history lives."""
 
     url: str = "sqlite:////var/lib/preverify/preverify.db"
-    """SQLAlchemy URL: `sqlite:////absolute/path.db` or `postgresql+psycopg://user@host/name`."""
+    """SQLAlchemy URL: `sqlite:////absolute/path.db` or `postgresql+psycopg://user@host/name`. Without a password."""
+    url_file: Path | None = Field(None, alias="urlFile")
+    """File with the URL, which may then hold a password. It goes before `url`."""
 
 
 class Credentials(_Part):
@@ -89,13 +166,13 @@ class SourceTls(_Part):
 class Source(_Part):
     """A registry that we watch, or a directory of OCI layouts."""
 
-    registry: str
+    registry: Annotated[str, AfterValidator(_registry)]
     """`host[:port]`, or `oci:/absolute/directory` with one OCI layout per repository below it."""
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[Host, ...] = ()
     """Other names by which clusters pull the same content."""
-    repositories: tuple[str, ...] = ("**",)
+    repositories: tuple[Glob, ...] = ("**",)
     """Globs over repository paths: `*` within a segment, `**` across."""
-    extra_hosts: tuple[str, ...] = Field((), alias="extraHosts")
+    extra_hosts: tuple[Host, ...] = Field((), alias="extraHosts")
     """Exact further hosts that credentials may go to (token service) or that blobs may be redirected to privately."""
     credentials: Credentials | None = None
     hooks: Hooks | None = None
@@ -137,7 +214,7 @@ class ListenTls(_Part):
 class Listen(_Part):
     """Where answers, hooks and health are served."""
 
-    address: str = "127.0.0.1:8787"
+    address: Address = "127.0.0.1:8787"
     """`host:port`. Must be loopback unless `tls` is set. Port 0 picks a free one."""
     tls: ListenTls | None = None
     tokens_file: Path | None = Field(None, alias="tokensFile")
@@ -151,11 +228,20 @@ class Listen(_Part):
     max_stale: Duration | None = Field(None, alias="maxStale")
     """After how long without a feed heartbeat answers become `unknown`; null: they hold until their own expiry."""
 
+    @model_validator(mode="after")
+    def _loopback_without_tls(self) -> Self:
+        if self.tls is None and not is_loopback(self.address):
+            raise ValueError(
+                f"address {self.address!r} is not loopback; answers and tokens would cross the network in the clear: "
+                "set listen.tls, or listen on 127.0.0.1"
+            )
+        return self
+
 
 class Metrics(_Part):
     """The metrics listener."""
 
-    address: str = "127.0.0.1:8788"
+    address: Address = "127.0.0.1:8788"
     repository_label: bool = Field(default=False, alias="repositoryLabel")
     """Add a repository label to tag gauges (bounded to 200 repositories)."""
 
@@ -168,9 +254,22 @@ class Settings(_Part):
     state: Path = Path("/var/lib/preverify")
     """The one writable directory: lookup table, large evidence, sockets."""
     database: Database = Database()
-    sources: dict[str, Source] = {}
+    sources: dict[Annotated[str, AfterValidator(_source_name)], Source] = {}
     policies: Policies = Policies()
     signing: Signing = Signing()
     listen: Listen = Listen()
     workers: int = Field(2, ge=1, le=64)
     metrics: Metrics = Metrics()
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> Self:
+        # One name with two sources would make it a matter of order which policy and credentials an image meets.
+        owners: dict[str, str] = {}
+        for name, source in self.sources.items():
+            for host in (source.registry, *source.aliases):
+                if host in owners:
+                    raise ValueError(
+                        f"{host!r} is a registry or alias of source {owners[host]!r} and again of {name!r}"
+                    )
+                owners[host] = name
+        return self
