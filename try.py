@@ -205,20 +205,17 @@ def download(address: str) -> bytes:
 # --- the commands ---
 
 
-def python(*arguments: str) -> int:
-    """Run the environment's Python in the foreground and return its exit code; Ctrl-C is the child's affair."""
-    child = subprocess.Popen([str(PYTHON), *arguments], cwd=ROOT)
-    while True:
-        try:
-            return child.wait()
-        except KeyboardInterrupt:
-            continue
+def become(*arguments: str) -> int:
+    """Go on as the environment's Python: signals and the exit code are its own."""
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    os.execv(PYTHON, [str(PYTHON), *arguments])  # noqa: S606 - no shell is wanted
 
 
 def demo(arguments: list[str]) -> int:
     """Show the daemon at work."""
     environment()
-    return python("-m", "preverify.demo", "--state", str(DEMO_STATE), *arguments)
+    return become("-m", "preverify.demo", "--state", str(DEMO_STATE), *arguments)
 
 
 def test(arguments: list[str]) -> int:
@@ -228,22 +225,22 @@ def test(arguments: list[str]) -> int:
         heavy = arguments[1:2] == ["all"]
         arguments = arguments[2 if heavy else 1 :]
         # A tool that cannot be had is reported there and skips its tests; it does not stop the others.
-        python("tests/tools.py", *(["all"] if heavy else []))
+        subprocess.run([str(PYTHON), "tests/tools.py", *(["all"] if heavy else [])], cwd=ROOT, check=False)
         if heavy:
             arguments = ["--run-all-tools", *arguments]
-    return python("tests/gates.py", *arguments)
+    return become("tests/gates.py", *arguments)
 
 
 def lookup(arguments: list[str]) -> int:
     """Ask the running demo about a digest."""
     environment()
-    return python("-m", "preverify.demo", "--state", str(DEMO_STATE), "--lookup", *arguments)
+    return become("-m", "preverify.demo", "--state", str(DEMO_STATE), "--lookup", *arguments)
 
 
 def bench(arguments: list[str]) -> int:
     """Measure."""
     environment()
-    return python("-m", "preverify", "bench", *arguments)
+    return become("-m", "preverify", "bench", *arguments)
 
 
 def clean(_arguments: list[str]) -> int:

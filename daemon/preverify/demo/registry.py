@@ -85,7 +85,7 @@ class Registry:
             target |= {"mediaType": found[1].media_type, "size": size, "length": size}
         if tag is not None:
             target["tag"] = tag
-        event = {
+        event: dict[str, object] = {
             "id": str(uuid.uuid4()),
             "timestamp": datetime.now(UTC).isoformat(),
             "action": action,
