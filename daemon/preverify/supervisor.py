@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 20.0
-_FIRST_DELAY, _MAX_DELAY = 0.2, 30.0
-_STEADY_SECONDS = 30.0
+_FIRST_DELAY, _MAX_DELAY = 0.2, 5.0
+_STEADY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,8 +36,8 @@ from preverify.ports import (
 from preverify.settings import Source
 from preverify.sweeps import Sweep, sweep_evidence, sweep_tags
 
-_LEASE = timedelta(seconds=60)
-_EXTEND_AT = timedelta(seconds=30)
+_LEASE = timedelta(seconds=30)
+_EXTEND_AT = timedelta(seconds=20)
 _POLL_SECONDS = 1.0
 _BUSY_SECONDS = 0.05
 _RETRY_FIRST, _RETRY_MAX = timedelta(seconds=30), timedelta(minutes=15)
