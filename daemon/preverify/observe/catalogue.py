@@ -184,7 +184,13 @@ METRICS: tuple[Metric, ...] = (
         "census_up", "1 where the database answered this scrape in time, else 0 and the figures are of the last one."
     ),
     _gauge("census_timestamp_seconds", "When the figures read from the database were read."),
-    _gauge("tags", "Tags by the answer that their digest gets now.", _SOURCE, _ANSWER, _REASON),
+    _gauge(
+        "tags",
+        "Live tags by what a lookup of their digest, without namespace, answers now; `none`: not looked at, or expired.",
+        _SOURCE,
+        _ANSWER,
+        _closed("reason", *_REASONS, "none"),
+    ),
     _gauge(
         "repository_tags",
         "Like `tags`, by repository; only with `metrics.repositoryLabel`, at most 200 repositories.",

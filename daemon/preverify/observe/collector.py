@@ -16,8 +16,9 @@ from preverify.settings import Settings
 
 CACHE_SECONDS = 5.0
 WAIT_SECONDS = 2.0
+_REST = 10  # a census that took a second is not repeated for ten: it may take at most a tenth of the database's time
 _NOT_VERIFIED = ("denied", "unknown", "expired")
-_REASONS = frozenset(Reason)
+_REASONS = frozenset({*Reason, "none"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class CensusCollector:
         self._running: threading.Thread | None = None
         self._taken: _Taken | None = None
         self._taken_at = float("-inf")
+        self._hold = cache_seconds
         self._up = False
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -76,7 +78,7 @@ class CensusCollector:
     def _refresh(self) -> None:
         """Read the database anew where the figures are old; wait for it only so long."""
         with self._lock:
-            if self._clock.monotonic() - self._taken_at < self._cache_seconds:
+            if self._clock.monotonic() - self._taken_at < self._hold:
                 return
             if self._running is None or not self._running.is_alive():
                 self._running = threading.Thread(target=self._take, name="census", daemon=True)
@@ -88,12 +90,14 @@ class CensusCollector:
 
     def _take(self) -> None:
         try:
-            now = self._clock.now()
+            now, start = self._clock.now(), self._clock.monotonic()
             taken = _Taken(rows=self._census.take(now=now), backlog=self._backlog(now), at=now)
         except Exception:  # noqa: BLE001 - whatever the database raises: the gauge says so and scrapes go on
             self._up = False
             return
-        self._taken, self._taken_at, self._up = taken, self._clock.monotonic(), True
+        end = self._clock.monotonic()
+        self._hold = max(self._cache_seconds, _REST * (end - start))
+        self._taken, self._taken_at, self._up = taken, end, True
 
     def _configured(self) -> Iterator[GaugeMetricFamily]:
         sources = self._settings.sources
