@@ -82,12 +82,12 @@ def _manifest(content: Content, config: bytes, layers: list[dict[str, object]]) 
 class Daemon:
     """`preverify serve` as a child process, with everything it needs in one directory."""
 
-    def __init__(self, directory: Path, registry: str, key: ec.EllipticCurvePrivateKey, **source: object) -> None:
+    def __init__(self, directory: Path, registry: str, key_pem: bytes, *, port: int = 0, **source: object) -> None:
         self.directory = directory
         self.process: subprocess.Popen[bytes] | None = None
         policies = directory / "policies"
         policies.mkdir(parents=True)
-        (policies / "key.pub").write_bytes(public_pem(key))
+        (policies / "key.pub").write_bytes(key_pem)
         self.write_policy()
         (directory / "hook").write_text(SECRET)
         self.signing_key = new_key()
@@ -117,7 +117,7 @@ class Daemon:
             },
             "policies": {"directory": str(policies)},
             "signing": {"keyFile": str(signing), "verifierId": "https://platform.example/preverify"},
-            "listen": {"address": "127.0.0.1:0"},
+            "listen": {"address": f"127.0.0.1:{port}"},
             "metrics": {"address": "127.0.0.1:0"},
             "workers": 1,
         }
@@ -129,7 +129,8 @@ class Daemon:
             "apiVersion: preverify/v1\nkind: Signers\nmetadata: {name: test}\n"
             "spec:\n  release: {key: {file: key.pub}, tlog: none}\n---\n"
             f"apiVersion: preverify/v1\nkind: Policy\nmetadata: {{name: {name}}}\n"
-            f'spec:\n  images: ["{images}"]\n  require:\n    - {{name: signed, signature: {{by: {{any: [release]}}}}}}\n'
+            f'spec:\n  images: ["{images}"]\n'
+            "  require:\n    - {name: signed, signature: {by: {any: [release]}}}\n"
         )
 
     def start(self) -> None:
