@@ -96,10 +96,15 @@ def compose(
 def policy_answer(policy_set: PolicySet, verdict: Verdict) -> PolicyAnswer:
     """Return a verdict as a part of an answer, with the mode that its policy has in `policy_set` (else: enforcing)."""
     policy = policy_set.named(verdict.policy)
+    return part_of(verdict, Mode.ENFORCE if policy is None else policy.mode)
+
+
+def part_of(verdict: Verdict, mode: Mode) -> PolicyAnswer:
+    """Return a verdict as a part of an answer."""
     return PolicyAnswer(
         policy=verdict.policy,
         policy_digest=verdict.policy_digest,
-        mode=Mode.ENFORCE if policy is None else policy.mode,
+        mode=mode,
         verdict=verdict.outcome.value,
         verdict_id=verdict.id,
         decided_at=verdict.decided_at,

@@ -1,0 +1,102 @@
+"""What is allowed to be written and still looks like a mistake."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from preverify.model.reference import is_repository_path
+from preverify.model.verdicts import Mode
+from preverify.policy.policies import Policy, PolicySet, canonical_json
+
+_SHORT = timedelta(minutes=10)
+
+
+class Level(StrEnum):
+    """How sure we are that it is one."""
+
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lint:
+    """One remark. `code` is from a closed list; `about` names the policy or signer."""
+
+    code: str
+    level: Level
+    about: str
+    detail: str
+
+
+def lint(policy_set: PolicySet) -> tuple[Lint, ...]:
+    """Return all remarks about a set, policies first."""
+    remarks = [remark for policy in policy_set.policies for remark in _about_policy(policy)]
+    remarks += _about_set(policy_set)
+    remarks += _about_signers(policy_set)
+    return tuple(remarks)
+
+
+def _about_policy(policy: Policy) -> Iterator[Lint]:
+    for pattern in policy.images:
+        host, _, path = pattern.partition("/")
+        if "*" in host:
+            detail = f"{pattern!r} matches images of any registry, also of those that you do not know"
+            yield _remark("catch-all-images", Level.WARNING, policy, detail)
+        elif not pattern.startswith("oci:/") and not _can_match(host, path):
+            yield _remark("matches-nothing", Level.WARNING, policy, f"no repository name can match {pattern!r}")
+    covered = [p for p in policy.images if p != "**" and "**" in policy.images]
+    if covered:
+        yield _remark("glob-without-effect", Level.NOTE, policy, f"'**' covers {', '.join(map(repr, covered))} already")
+    if policy.valid_for < _SHORT:
+        detail = f"validFor of {int(policy.valid_for.total_seconds())} s makes every image be looked at that often"
+        yield _remark("short-validity", Level.NOTE, policy, detail)
+    for rule in policy.rules:
+        ids = [s.key.id for s in rule.by.signers]
+        if len(set(ids)) < len(ids):
+            detail = f"rule {rule.name!r} names one key under several names; it counts once"
+            yield _remark("same-key-in-rule", Level.WARNING, policy, detail)
+
+
+def _can_match(host: str, path: str) -> bool:
+    sample = path.replace("**", "a").replace("*", "a")
+    if host == "docker.io" and "/" not in path and "**" not in path:
+        return False  # names there have at least two components: library/nginx
+    return is_repository_path(sample)
+
+
+def _about_set(policy_set: PolicySet) -> Iterator[Lint]:
+    if not policy_set.policies:
+        yield Lint(
+            code="no-policies", level=Level.WARNING, about="", detail="there is no policy, every image is denied"
+        )
+    elif all(p.mode is not Mode.ENFORCE for p in policy_set.policies):
+        detail = "no policy has mode enforce: every image that one matches is admitted"
+        yield Lint(code="nothing-enforced", level=Level.WARNING, about="", detail=detail)
+    first: dict[bytes, str] = {}
+    for policy in policy_set.policies:
+        twin = first.setdefault(_demands(policy), policy.name)
+        if twin != policy.name:
+            detail = f"demands exactly what {twin!r} demands, of the same images"
+            yield _remark("duplicate-policy", Level.NOTE, policy, detail)
+
+
+def _demands(policy: Policy) -> bytes:
+    return canonical_json({key: value for key, value in policy.canonical().items() if key != "name"})
+
+
+def _about_signers(policy_set: PolicySet) -> Iterator[Lint]:
+    used = {s.name for p in policy_set.policies for s in p.signers}
+    by_key: dict[str, list[str]] = {}
+    for signer in policy_set.signers:
+        by_key.setdefault(signer.key.id, []).append(signer.name)
+        if signer.name not in used:
+            yield Lint(code="unused-signer", level=Level.NOTE, about=signer.name, detail="no rule names this signer")
+    for names in by_key.values():
+        if len(names) > 1:
+            detail = f"{', '.join(names[1:])} hold the same key; together they count as one signer"
+            yield Lint(code="same-key", level=Level.WARNING, about=names[0], detail=detail)
+
+
+def _remark(code: str, level: Level, policy: Policy, detail: str) -> Lint:
+    return Lint(code=code, level=level, about=policy.name, detail=detail)
