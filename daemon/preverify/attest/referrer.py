@@ -53,6 +53,19 @@ def manifest(image: Image, bundle: bytes, *, created: str) -> bytes:
     )
 
 
+def probe(artifact_type: str) -> bytes:
+    """Return a manifest that means nothing to anybody, to try whether a registry deletes."""
+    return write(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": artifact_type,
+            "config": descriptor(EMPTY_MEDIA_TYPE, EMPTY),
+            "layers": [descriptor(EMPTY_MEDIA_TYPE, EMPTY)],
+        }
+    )
+
+
 def entry(referrer: bytes) -> dict[str, Any]:
     """Return the descriptor by which a fallback index lists our referrer manifest."""
     annotations = read_object(referrer, "referrer manifest").get("annotations")

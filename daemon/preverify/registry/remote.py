@@ -8,12 +8,13 @@ from preverify.model.evidence import Gathered, Image
 from preverify.model.keys import TrustedKey
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
-from preverify.ports import Clock, TagPage
+from preverify.ports import Clock, Layout, Publication, TagPage
 from preverify.registry import listing
 from preverify.registry.client import Client
 from preverify.registry.fingerprint import Listing, evidence_tags, fingerprint
 from preverify.registry.gather import GatherLimits, gather
 from preverify.registry.manifests import Manifest, parse_descriptor
+from preverify.registry.publishing import Publisher
 from preverify.settings import Source
 
 MAX_CHILDREN = 64
@@ -38,6 +39,7 @@ class RemoteRegistry:
         self._clock = clock
         self._limits = limits
         self._no_api_until = 0.0
+        self.publisher = Publisher(client=client, settings=source.publish, keys=self.own_keys, clock=clock)
 
     def head(self, repository: Repository, tag: str) -> Digest | None:
         """Return what the registry says that `tag` names."""
@@ -82,6 +84,16 @@ class RemoteRegistry:
         """Expand the source's repository patterns."""
         paths = listing.expand(self.source.repositories, self.client.catalog)
         return tuple(Repository(self.client.host, path) for path in paths)
+
+    def publish(self, subject: Subject, envelope: bytes, layout: Layout, *, supersedes: tuple[str, ...]) -> Publication:
+        """Attach a statement of ours."""
+        self.path(subject.repository)
+        return self.publisher.publish(subject, envelope, layout, supersedes=supersedes)
+
+    def withdraw(self, subject: Subject, manifests: tuple[str, ...]) -> Publication:
+        """Take our statements about `subject` away."""
+        self.path(subject.repository)
+        return self.publisher.withdraw(subject, manifests)
 
     def path(self, repository: Repository) -> str:
         """Return the path of a repository of this registry.
