@@ -34,9 +34,7 @@ class Answering:
                 question = self._front.read(request.parameter, request.query, request.headers, request.body)
             except BadInput as error:
                 self._observer.count("bad_input_total", where=self._front.NAME)
-                self._observer.event(
-                    "admission.unreadable", level="warning", frontend=self._front.NAME, problem=str(error)
-                )
+                self._warn("admission.unreadable", problem=str(error))
                 return problem(400, str(error))
             return _response(await self._reply(question))
 
@@ -45,17 +43,18 @@ class Answering:
             answers = await self._ask(question.images)
         except Unavailable as error:
             self._observer.count("internal_errors_total", where="lookup")
-            self._observer.event("admission.unavailable", level="error", frontend=self._front.NAME, problem=str(error))
+            self._warn("admission.unavailable", uid=question.uid, problem=str(error))
             return self._front.unavailable(question, str(error))
         reply = self._front.reply(question, answers)
         if question.refusal:
             self._observer.count("bad_input_total", where=self._front.NAME)
-            self._observer.event(
-                "admission.refused", level="warning", frontend=self._front.NAME, uid=question.uid, why=question.refusal
-            )
+            self._warn("admission.refused", uid=question.uid, problem=question.refusal)
         for asked, answer in zip(question.images, answers, strict=True):
             self._account(question, asked, answer)
         return reply
+
+    def _warn(self, name: str, **fields: str) -> None:
+        self._observer.event(name, level="warning", frontend=self._front.NAME, **fields)
 
     async def _ask(self, images: Sequence[AskedImage]) -> list[Answer]:
         """Return one answer an image, all of one generation: a policy change never shows through a single reply.

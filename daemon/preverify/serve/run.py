@@ -116,17 +116,17 @@ def _answering(answers: Answers, misses: Misses, observer: Observer) -> list[Rou
         path, summary = _PATHS[front.NAME]
         handler = Answering(front, answers, misses, observer)
         # Envoy puts its prefix before the path that it asks about.
-        for one in (path, f"{path}/{{original*}}") if front.NAME == "auth" else (path,):
-            table.append(
-                Route(
-                    path=one,
-                    methods=front.METHODS,
-                    access=Access.CALLER,
-                    handle=handler.handle,
-                    summary=summary,
-                    max_body_bytes=front.MAX_BODY_BYTES,
-                )
+        table += [
+            Route(
+                path=one,
+                methods=front.METHODS,
+                access=Access.CALLER,
+                handle=handler.handle,
+                summary=summary,
+                max_body_bytes=front.MAX_BODY_BYTES,
             )
+            for one in ((path, f"{path}/{{original*}}") if front.NAME == "auth" else (path,))
+        ]
     return table
 
 

@@ -19,7 +19,7 @@ class Sources:
         self._sources = dict(sources)
 
     def find(self, repository: Repository) -> tuple[str, Repository] | None:
-        """Return the source's name and the repository under the source's own host; None for a repository of no source."""
+        """Return the source's name and the repository under the source's own host; None where no source has it."""
         for name, home, patterns in self._by_host.get(repository.registry, ()):
             if any(matches(pattern, repository.path) for pattern in patterns):
                 return name, Repository(home, repository.path)
