@@ -1,9 +1,11 @@
 """The only place that constructs adapters: from settings to running parts."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +16,7 @@ from pathlib import Path
 from preverify import pipeline, schedule
 from preverify.clock import SystemClock
 from preverify.lookup import Answerer, Reader, Writer, tail
-from preverify.model.errors import BadConfiguration, PreverifyError
+from preverify.model.errors import BadConfiguration, PreverifyError, Unavailable
 from preverify.model.keys import TrustedKey
 from preverify.observe import (
     CensusCollector,
@@ -34,6 +36,7 @@ from preverify.signing import SigningClient, SigningProcess, public_key
 from preverify.store import Store, open_store
 from preverify.store import upgrade as schema
 from preverify.supervisor import ChildSpec, Supervisor, end_with_parent, notify_ready
+from preverify.verify import load_public_key
 from preverify.work import SocketBell, open_work
 from preverify.worker import Watched, Worker
 
@@ -117,8 +120,29 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def own_keys(settings: Settings) -> tuple[TrustedKey, ...]:
-    """Return the public keys whose statements are ours."""
-    return (public_key(settings.signing.key_file),) if settings.signing.key_file is not None else ()
+    """Return the public keys whose statements are ours: today's and those that signed before it on this machine.
+
+    Only public halves are read; the private key is opened by nobody but the signing process.
+    """
+    return tuple(load_public_key(_read(path, _MAX_KEY_BYTES)) for path in sorted(_own_keys(settings).glob("*.pub")))
+
+
+def note_own_key(settings: Settings) -> None:
+    """Leave the public half of the signing key where every process finds it. Run in a process of its own."""
+    if settings.signing.key_file is None:
+        return
+    key = public_key(settings.signing.key_file)
+    directory = _own_keys(settings)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{key.id.removeprefix('key:')}.pub"
+    if not path.exists():
+        new = path.with_suffix(".new")
+        new.write_bytes(key.spki)
+        new.replace(path)
+
+
+def _own_keys(settings: Settings) -> Path:
+    return settings.state / "own-keys"
 
 
 def open_sources(settings: Settings, observer: Observing | None = None) -> Mapping[str, Watched]:
@@ -143,12 +167,20 @@ def open_answers(settings: Settings) -> Answerer:
     return Answerer(Reader(lookup_path(settings)), aliases=aliases, settings=settings.listen, clock=SystemClock())
 
 
+def heartbeat(settings: Settings) -> datetime | None:
+    """Return when this machine's lookup table last heard from the feed; None while there is no table."""
+    try:
+        return Reader(lookup_path(settings)).heartbeat()
+    except Unavailable:
+        return None
+
+
 # --- the children of `serve` ------------------------------------------------------------------------------------------
 
 
 def run_worker(settings: Settings, name: str, signing_fd: int | None) -> None:
     """Run one worker process until told to stop."""
-    observer = _child(settings)
+    observer = _child(settings, name)
     records = open_records(settings)
     signing: Signing | None = SigningClient(signing_fd) if signing_fd is not None else None
     Worker(
@@ -168,7 +200,7 @@ def run_worker(settings: Settings, name: str, signing_fd: int | None) -> None:
 
 def run_timer(settings: Settings) -> None:
     """Run the timer process until told to stop."""
-    observer = _child(settings)
+    observer = _child(settings, "timer")
     records = open_records(settings)
     bell = SocketBell(settings.state, "timer")
     writer = Writer(lookup_path(settings))
@@ -228,14 +260,14 @@ def publishes(settings: Settings, source: str) -> bool:
 
 def run_signing(settings: Settings, fds: tuple[int, ...]) -> None:
     """Run the signing process: the only one that opens the key."""
-    observer = _child(settings)
+    observer = _child(settings, "signing")
     records = open_records(settings)
-    SigningProcess.open(settings.signing, fds, records.store, observer=observer).run(_stopper())
+    SigningProcess.open(settings.signing, fds, records.store, observer=observer, state=settings.state).run(_stopper())
 
 
 def run_answering(settings: Settings, listener_fd: int) -> None:
     """Run the answering process on a listening socket that the supervisor bound."""
-    observer = _child(settings)
+    observer = _child(settings, "answers")
     records = open_records(settings)
     bell = SocketBell(settings.state, "answers")
     run_answers(
@@ -250,10 +282,10 @@ def run_answering(settings: Settings, listener_fd: int) -> None:
     )
 
 
-def _child(settings: Settings) -> Observing:
+def _child(settings: Settings, slot: str) -> Observing:
     end_with_parent()
     setup_logging()
-    share(settings.state / "metrics")
+    share(settings.state / "metrics", slot)
     return Observing()
 
 
@@ -274,21 +306,31 @@ def serve(settings: Settings, config: Path) -> int:
     require_schema(settings)
     load_policies(settings)  # refuse to start on policies that cannot be used
     settings.state.mkdir(parents=True, exist_ok=True)
+    if settings.signing.key_file is not None:
+        command = (sys.executable, "-m", "preverify.commands.child", "public-key", "--config", str(config.resolve()))
+        if subprocess.run(command, check=False, timeout=60).returncode != 0:  # noqa: S603 - our own interpreter
+            raise BadConfiguration("the signing key cannot be used, see above", where="signing.keyFile")
     fresh_directory(settings.state / "metrics")
-    share(settings.state / "metrics")
+    share(settings.state / "metrics", "serve")
     observer = Observing()
     records = open_records(settings)
     with _listener(settings) as listener, contextlib.ExitStack() as stack:
-        collector = CensusCollector(records.store.census, settings)
+        collector = CensusCollector(
+            records.store.census,
+            lambda now: records.work.backlog(now=now),
+            settings,
+            records.clock,
+            heartbeat=lambda: heartbeat(settings),
+        )
         metrics = stack.enter_context(
             contextlib.closing(
                 serve_metrics(settings.metrics.address, Processes(settings.state / "metrics"), collector)
             )
         )
         address = listener.getsockname()
-        (settings.state / "addresses.json").write_text(
-            f'{{"answers": "{"https" if settings.listen.tls else "http"}://{_host_port(address)}", "metrics": "{metrics.url}"}}\n'
-        )
+        scheme = "https" if settings.listen.tls else "http"
+        addresses = {"answers": f"{scheme}://{_host_port(address)}", "metrics": metrics.url}
+        (settings.state / "addresses.json").write_text(json.dumps(addresses) + "\n")
         supervisor = Supervisor(
             specs=list(_specs(settings, config.resolve(), listener.fileno(), stack)),
             on_event=lambda name, fields: observer.event(name, **fields),
@@ -302,7 +344,10 @@ def serve(settings: Settings, config: Path) -> int:
 
 
 def _specs(settings: Settings, config: Path, listener: int, stack: contextlib.ExitStack) -> Iterator[ChildSpec]:
-    """Yield the children in order of start. Both ends of the signing sockets stay open here: restarts get them again."""
+    """Yield the children in order of start.
+
+    Both ends of the signing sockets stay open here, so that a restarted child gets them again.
+    """
     base = (sys.executable, "-m", "preverify.commands.child")
     tail_arguments = ("--config", str(config))
     pairs: list[tuple[socket.socket, socket.socket]] = []

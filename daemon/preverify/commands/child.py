@@ -2,16 +2,18 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from preverify import settings as settings_module
 from preverify import wiring
+from preverify.model.errors import BadConfiguration
 
 
 def main() -> None:
     """Run one child process."""
     parser = argparse.ArgumentParser(prog="preverify child")
-    parser.add_argument("kind", choices=("answers", "worker", "signing", "timer"))
+    parser.add_argument("kind", choices=("answers", "worker", "signing", "timer", "public-key"))
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--name", default="")
     parser.add_argument("--fds", default="")
@@ -22,6 +24,8 @@ def main() -> None:
         wiring.run_worker(settings, given.name, fds[0] if fds else None)
     elif given.kind == "timer":
         wiring.run_timer(settings)
+    elif given.kind == "public-key":
+        wiring.note_own_key(settings)
     elif given.kind == "signing":
         wiring.run_signing(settings, fds)
     else:
@@ -29,4 +33,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BadConfiguration as error:
+        sys.exit(f"preverify: {error}")

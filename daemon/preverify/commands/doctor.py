@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import typer
 
@@ -43,7 +44,7 @@ def diagnose(settings: Settings) -> Iterator[Check]:
     if not settings.sources:
         yield Check(check="sources", state="broken", seen="none configured", todo="name a registry under `sources`")
     for name in settings.sources:
-        yield _try(f"source {name}", lambda name=name: _source(settings, name))
+        yield _try(f"source {name}", partial(_source, settings, name))
 
 
 def _try(name: str, look: Callable[[], Check]) -> Check:
