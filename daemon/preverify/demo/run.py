@@ -53,12 +53,12 @@ class Result:
         said = "; ".join(
             reason["detail"] if reason["code"] == "ok" else f"{reason['code']}: {reason['detail']}"
             for reason in self.reasons
-        )
+        ) or str(self.answer.get("detail") or self.answer.get("reason") or "no reason was given")
         return Line(
             image=self.row.name,
             digest=str(self.subject.digest),
             answer=str(self.answer["answer"]),
-            why=said or str(self.answer.get("detail") or self.answer.get("reason") or "no reason was given"),
+            why=f"{self.row.what} -> {said}",
             held=self.held,
         )
 
@@ -110,7 +110,7 @@ class Demo:
                 self._load(row, row.layout)
         where = ", ".join(f"{name} on {registry.address}" for name, registry in self.registries.items())
         count = sum(not row.announced for row in self.rows)
-        self.say(step("registry", f"{where} (in process), {count} images loaded", time.monotonic() - began))
+        self.say(step("registry", f"{where} (in process), {count} images", time.monotonic() - began))
 
     def _verify(self, daemon: Daemon) -> list[Result]:
         began = time.monotonic()
