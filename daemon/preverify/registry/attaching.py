@@ -104,8 +104,10 @@ class Attaching:
                 ours.append(index)
         return AttachedLayers(manifest=manifest, ours=tuple(ours), foreign=len(ours) < len(standing))
 
-    def write_layer(self, path: str, add: bytes | None) -> str | None:
+    def write_layer(self, path: str, add: bytes | None, *, seen: AttachedLayers | None = None) -> str | None:
         """Let `add` be the only layer of ours in the `.att` of a repository (None: let there be none).
+
+        `seen` is what was read just now, where that was; it is read anew when somebody else was faster.
 
         Returns the digest of the manifest that the tag names now, or None where there is no tag.
 
@@ -116,16 +118,18 @@ class Attaching:
         """
         tag = att.tag(self.subject.digest)
 
+        fresh = [seen] if seen is not None else []
+
         def attempt() -> tuple[str | None] | None:
-            seen = self.layers(path)
-            config = self._config(path, seen.manifest)
-            edit = att.edit(seen.manifest.data if seen.manifest else None, config, drop=seen.ours, add=add)
+            now = fresh.pop() if fresh else self.layers(path)
+            config = self._config(path, now.manifest)
+            edit = att.edit(now.manifest.data if now.manifest else None, config, drop=now.ours, add=add)
             if edit is None:
-                return (str(seen.manifest.digest) if seen.manifest else None,)
+                return (str(now.manifest.digest) if now.manifest else None,)
             if edit.layer is not None:
-                self.client.put_blob(path, edit.layer)
-            self.client.put_blob(path, edit.config)
-            written = self._replace(path, tag, seen.manifest, edit.manifest, edit.media_type)
+                self.client.put_blob(path, edit.layer, look=False)
+            self.client.put_blob(path, edit.config, look=False)
+            written = self._replace(path, tag, now.manifest, edit.manifest, edit.media_type)
             return None if written is None else (str(written),)
 
         return _insist(attempt, f"{path}:{tag}")[0]
@@ -157,7 +161,8 @@ class Attaching:
         listed = self.client.referrers(self.path, self.subject.digest) if self.has_api else None
         self.has_api = listed is not None
         in_api = {d.digest: d for d in listed or ()}
-        in_index = {d.digest: d for d in self._fallback_entries()}
+        # Beside an API, readers do not look at the fallback tag; we do where we may have written there before.
+        in_index = {d.digest: d for d in self._fallback_entries()} if self.known or not self.has_api else {}
         found = []
         for descriptor in list({**in_index, **in_api}.values())[:_MAX_READ]:
             read = self._bundle(descriptor.digest)
@@ -184,7 +189,7 @@ class Attaching:
         created = referrer.created_of(envelope.parse(sealed).payload)
         manifest = referrer.manifest(image, body, created=created)
         self.client.put_blob(self.path, referrer.EMPTY)
-        self.client.put_blob(self.path, body)
+        self.client.put_blob(self.path, body, look=False)
         put = self.client.put_manifest(self.path, Digest.of(manifest), manifest, OCI_MANIFEST)
         if put.oci_subject is None:
             self._write_fallback(add=manifest, remove=())

@@ -298,14 +298,15 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def put_blob(self, path: str, data: bytes) -> Digest:
-        """Store a blob unless it is there already; returns its digest."""
+    def put_blob(self, path: str, data: bytes, *, look: bool = True) -> Digest:
+        """Store a blob unless it is there already (not asked without `look`); returns its digest."""
         digest = Digest.of(data)
         scope = _push(path)
         what = f"blob {path}@{digest}"
-        head = self._ask("HEAD", self._url(path, "blobs", str(digest)), scope, (), cap=0)
-        if head.status_code == 200:
-            return digest
+        if look:
+            head = self._ask("HEAD", self._url(path, "blobs", str(digest)), scope, (), cap=0)
+            if head.status_code == 200:
+                return digest
         start = self._ask("POST", self._url(path, "blobs", "uploads/"), scope, (), cap=_MAX_SMALL_ANSWER, body=b"")
         self._expect(start, 202, f"upload of {what}")
         try:

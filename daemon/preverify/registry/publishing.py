@@ -78,7 +78,7 @@ class Publisher:
         seen = self._look(work)
         try:
             targets = self._targets(work, seen, layout)
-            manifests = self._attach(work, sealed, key, targets)
+            manifests = self._attach(work, seen, sealed, key, targets)
         except _NoLayout as no:
             return self._nowhere(work, no, before)
         except (Refused, MalformedEvidence) as error:
@@ -175,15 +175,18 @@ class Publisher:
 
     # --- doing it -----------------------------------------------------------------------------------------------------
 
-    def _attach(self, work: Attaching, sealed: bytes, key: TrustedKey, targets: tuple[Layout, ...]) -> tuple[str, ...]:
-        """Attach in each place; returns what to note for the withdrawal."""
+    def _attach(
+        self, work: Attaching, seen: _Seen, sealed: bytes, key: TrustedKey, targets: tuple[Layout, ...]
+    ) -> tuple[str, ...]:
+        """Attach in each place; returns what to note for the withdrawal: manifests, and the envelope as a layer."""
         noted: list[str] = []
         for target in targets:
             if target is Layout.BUNDLE:
                 noted.append(str(work.put_bundle(self._image(work.subject), sealed, key)))
-            else:
-                written = work.write_layer(self._place(work, target), sealed)
-                noted += [digest for digest in (written, str(Digest.of(sealed))) if digest is not None]
+                continue
+            standing = seen.detached if target is Layout.DETACHED else seen.layers
+            written = work.write_layer(self._place(work, target), sealed, seen=standing)
+            noted += [digest for digest in (written, str(Digest.of(sealed))) if digest is not None]
         return tuple(dict.fromkeys(noted))
 
     def _elsewhere(self, work: Attaching, sealed: bytes, layout: Layout) -> tuple[str, ...] | None:
