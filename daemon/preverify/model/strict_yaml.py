@@ -13,6 +13,7 @@ MAX_DEPTH = 64
 MAX_ALIASES = 100
 MAX_NODES = 100_000
 _CORE = "tag:yaml.org,2002:"
+_SCALARS = ("str", "timestamp", "null", "bool", "int", "float")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?")
 _MAX_INTEGER = 2**53
@@ -160,9 +161,9 @@ class _Reading:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode) and kind == "seq":
             return [self._value(child, (*path, i)) for i, child in enumerate(node.value)]
-        if isinstance(node, yaml.ScalarNode):
+        if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
             return self._scalar(node, kind, path)
-        raise self._refuse(path, f"has the tag !!{kind}, expected a plain mapping or list")
+        raise self._refuse(path, f"has the tag !!{kind[:60]}, expected a plain value")
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[str | int, ...]) -> dict[str, object]:
         members: dict[str, object] = {}

@@ -1,6 +1,6 @@
 """How a rule about signed evidence concludes: count what is valid, else say what got furthest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from preverify.model.evidence import Unobtained
@@ -49,46 +49,61 @@ class Demand:
 
 def conclude(demand: Demand, look: Look) -> RuleResult:
     """Return what `look` means for `demand`. One good piece is never spoiled by bad ones beside it."""
-    names = demand.by.names
     valid: dict[str, str] = {}
-    best_step, best = -1, (demand.missing, f"no {demand.noun} was found", "")
+    best: _Failure | None = None
     for finding in look.findings:
         if finding.claim is not demand.claim and finding.claim is not Claim.NONE:
             continue
-        step, reason, detail = int(finding.step), finding.reason, finding.detail
-        if finding.signer and finding.signer not in names:
-            # The signature holds, under a key that this rule does not name: no further than one that does not hold.
-            step, reason, detail = (
-                Step.PARSED,
-                Reason.WRONG_KEY,
-                f"signed only by {finding.signer}, not named by this rule",
-            )
-        elif finding.established and finding.claim is demand.claim and finding.signer:
-            short = demand.suits(finding)
-            if short is None:
-                valid.setdefault(finding.signer, finding.evidence)
-                continue
-            reason, detail = short.reason, short.detail
-        elif reason is Reason.OK:
-            # Contradicts itself (ok, but nothing established by anybody): establishes nothing.
-            step, reason, detail = Step.OBTAINED, Reason.PAYLOAD_MALFORMED, "a finding without signer says ok"
-        if step > best_step:
-            best_step, best = step, (reason, detail, finding.evidence)
+        failure = _failure(demand, finding)
+        if failure is None:
+            valid.setdefault(finding.signer, finding.evidence)
+        elif best is None or failure.step > best.step:
+            best = failure
     if len(valid) >= demand.by.needed:
-        who = ", ".join(sorted(names[key] for key in valid))
-        return _say(demand, Outcome.PASSED, Reason.OK, f"{demand.noun} by {who}", tuple(valid.values()))
+        detail = f"{demand.noun} by {_who(demand, valid)}"
+        return _say(demand, Outcome.PASSED, Reason.OK, detail, tuple(valid.values()))
     if look.unobtained:
         first = look.unobtained[0]
         return _say(demand, Outcome.UNDECIDED, first.reason, f"{first.what}: {first.detail}", ())
     if valid:
-        who = ", ".join(sorted(names[key] for key in valid))
-        short_of = f"{len(valid)} of {demand.by.needed} needed signers: only {who}"
-        return _say(demand, Outcome.FAILED, Reason.THRESHOLD_NOT_MET, short_of, tuple(valid.values()))
+        detail = f"{len(valid)} of {demand.by.needed} needed signers: only {_who(demand, valid)}"
+        return _say(demand, Outcome.FAILED, Reason.THRESHOLD_NOT_MET, detail, tuple(valid.values()))
     if look.truncated:
-        unread = f"nothing valid within the limits, and more {demand.noun}s or other evidence were left unread"
-        return _say(demand, Outcome.FAILED, Reason.TOO_MUCH_EVIDENCE, unread, ())
-    reason, detail, evidence = best
-    return _say(demand, Outcome.FAILED, reason, detail, (evidence,) if evidence else ())
+        detail = f"no valid {demand.noun} among the evidence that limits allow to be read, and there is more"
+        return _say(demand, Outcome.FAILED, Reason.TOO_MUCH_EVIDENCE, detail, ())
+    if best is None:
+        return _say(demand, Outcome.FAILED, demand.missing, f"no {demand.noun} was found", ())
+    return _say(demand, Outcome.FAILED, best.reason, best.detail, (best.evidence,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why one piece of evidence does not count, and how far it got."""
+
+    step: Step
+    reason: Reason
+    detail: str
+    evidence: str
+
+
+def _failure(demand: Demand, finding: Finding) -> _Failure | None:
+    """Return None where `finding` counts for `demand`."""
+    if finding.signer and finding.signer not in demand.by.names:
+        # It holds, under a key that this rule does not name: no further than a signature that does not hold.
+        expected = ", ".join(sorted(demand.by.names.values()))
+        detail = f"signed by {finding.signer[:20]}…, which this rule does not name; expected {expected}"
+        return _Failure(Step.PARSED, Reason.WRONG_KEY, detail, finding.evidence)
+    if finding.reason is not Reason.OK:
+        return _Failure(finding.step, finding.reason, finding.detail, finding.evidence)
+    if not finding.established or not finding.signer or finding.claim is not demand.claim:
+        # It says ok and yet that nobody established anything: it contradicts itself.
+        return _Failure(Step.OBTAINED, Reason.SIGNATURE_INVALID, "says ok, but establishes nothing", finding.evidence)
+    short = demand.suits(finding)
+    return None if short is None else _Failure(finding.step, short.reason, short.detail, finding.evidence)
+
+
+def _who(demand: Demand, valid: Mapping[str, str]) -> str:
+    return ", ".join(sorted(demand.by.names[signer] for signer in valid))
 
 
 def _say(demand: Demand, outcome: Outcome, reason: Reason, detail: str, evidence: tuple[str, ...]) -> RuleResult:
