@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,7 @@ from preverify.registry.addresses import Reach, refusal
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _TLS_FAILURES = frozenset({35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91})
-_TIMED_OUT = 28
+_TIMED_OUT = frozenset({28, 42})
 _WRITE_STOPPED = frozenset({23, 63})
 
 
@@ -95,6 +96,21 @@ class _Sink:
         return len(chunk)
 
 
+class _Opened:
+    """A socket on its way into libcurl, which keeps a duplicate: ours is closed as soon as pycurl lets go of it."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, opened: socket.socket) -> None:
+        self._socket = opened
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def __del__(self) -> None:
+        self._socket.close()
+
+
 class _Handle:
     """One libcurl handle with its connections. Used by one thread only."""
 
@@ -103,6 +119,8 @@ class _Handle:
         self.header_lines: list[bytes] = []
         self.reach = Reach.PUBLIC
         self.refused: str | None = None
+        self.idle = timeouts.idle.total_seconds()
+        self.moved = (0, 0.0)
         self.curl = curl = pycurl.Curl()
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
@@ -119,15 +137,15 @@ class _Handle:
             curl.setopt(option, path)
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(timeouts.connect))
         curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(timeouts.total))
-        curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
-        curl.setopt(pycurl.LOW_SPEED_TIME, max(1, round(timeouts.idle.total_seconds())))
+        curl.setopt(pycurl.NOPROGRESS, 0)
+        curl.setopt(pycurl.XFERINFOFUNCTION, self._progress)
         curl.setopt(pycurl.MAXCONNECTS, 4)
         curl.setopt(pycurl.TCP_NODELAY, 1)
         curl.setopt(pycurl.USERAGENT, "preverify")
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         curl.setopt(pycurl.WRITEFUNCTION, self.sink.write)
 
-    def _open(self, _purpose: int, address: tuple[int, int, int, tuple[str, int]]) -> socket.socket | int:
+    def _open(self, _purpose: int, address: tuple[int, int, int, tuple[str, int]]) -> "_Opened | int":
         """Open the socket for exactly this address, or refuse: a name that resolves anew is judged anew."""
         family, kind, protocol, name = address
         if family not in (socket.AF_INET, socket.AF_INET6):
@@ -136,13 +154,22 @@ class _Handle:
         self.refused = refusal(str(name[0]), self.reach)
         if self.refused is not None:
             return int(pycurl.SOCKET_BAD)
-        return socket.socket(family, kind, protocol)
+        return _Opened(socket.socket(family, kind, protocol))
+
+    def _progress(self, _down_total: int, down: int, _up_total: int, up: int) -> int:
+        """Stop a transfer that stands still. libcurl's own low-speed limit averages over seconds and comes late."""
+        count, since = self.moved
+        if down + up != count or not since:
+            self.moved = (down + up, time.monotonic())
+            return 0
+        return int(time.monotonic() - since > self.idle)
 
     def perform(self, method: str, url: str, headers: Sequence[str], body: bytes | None, cap: int) -> Response:
         curl = self.curl
         lines: list[bytes] = []
         self.sink.reset(cap)
         self.refused = None
+        self.moved = (0, 0.0)
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.HTTPHEADER, list(headers))
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
@@ -153,7 +180,7 @@ class _Handle:
             curl.perform()
             return Response(curl.getinfo(pycurl.RESPONSE_CODE), _headers(lines), b"".join(self.sink.chunks), url)
         finally:
-            self.sink.reset(0)
+            self.sink.chunks = []
             if not plain:
                 curl.setopt(pycurl.NOBODY, 0)
                 curl.unsetopt(pycurl.CUSTOMREQUEST)
@@ -224,7 +251,7 @@ class Engine:
                 f"{where} leads to a {handle.refused}, which this source's `network` setting does not allow",
                 reason=Reason.REGISTRY_REFUSED,
             )
-        if code == _TIMED_OUT:
+        if code in _TIMED_OUT:
             return Unavailable(f"{where} did not answer in time")
         if code in _TLS_FAILURES:
             return Unavailable(f"{where}: the server's TLS certificate or handshake was not accepted ({_said(error)})")
