@@ -96,10 +96,10 @@ def parameters(raw: bytes) -> dict[str, str]:
     if not raw:
         return found
     for part in raw.decode("latin-1").split("&"):
-        name, equals, value = part.partition("=")
+        name, _, value = part.partition("=")
         name, value = _decoded(name), _decoded(value)
-        if not equals or name in found or len(found) >= _MAX_PARAMETERS:
-            raise BadInput(f"the query parameter {name[:80]!r} stands twice, has no value, or is one too many")
+        if name in found or len(found) >= _MAX_PARAMETERS:
+            raise BadInput(f"the query parameter {name[:80]!r} stands twice or is one too many")
         found[name] = value
     return found
 
