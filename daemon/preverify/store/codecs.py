@@ -1,0 +1,127 @@
+"""Rows to values and back. Gatherings and sets of findings are named by content: repeating one adds nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from preverify.model.digest import Digest
+from preverify.model.evidence import Gathered
+from preverify.model.findings import Claim, Finding, Step
+from preverify.model.reasons import Reason
+from preverify.model.reference import Repository, Subject
+from preverify.model.verdicts import Outcome, RuleResult, Verdict
+from preverify.store.columns import decode, encode
+from preverify.store.sql import AnyRow
+
+
+def subject_key(tenant: str, subject: Subject) -> dict[str, str]:
+    """Return the four key columns of a subject."""
+    return {
+        "tenant": tenant,
+        "registry": subject.repository.registry,
+        "repository": subject.repository.path,
+        "digest": str(subject.digest),
+    }
+
+
+def subject_of(row: AnyRow) -> Subject:
+    """Return the subject that a row's key columns name."""
+    return Subject(Repository(row.registry, row.repository), Digest.parse(row.digest))
+
+
+# --- gatherings -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A gathering without its bytes: the bytes lie in `evidence` by their digests."""
+
+    id: str
+    document: str
+    bodies: Mapping[Digest, bytes]
+
+
+def pack(gathered: Gathered) -> Packed:
+    """Take a gathering apart. `requests` is about the look, not about what was found: it is not part of the name."""
+    bodies = {item.digest: item.body for item in gathered.evidence if item.flaw is None}
+    bodies[gathered.image.subject.digest] = gathered.image.manifest
+    bare = replace(
+        gathered,
+        image=replace(gathered.image, manifest=b""),
+        evidence=tuple(replace(item, body=b"") for item in gathered.evidence),
+        requests=0,
+    )
+    document = encode(bare)
+    return Packed("g_" + Digest.of(document.encode()).hex, document, bodies)
+
+
+def unpack(document: str) -> Gathered:
+    """Return the gathering without its bytes."""
+    return decode(document, Gathered)
+
+
+# --- findings ---------------------------------------------------------------------------------------------------------
+
+
+def findings_id(subject: Subject, findings: Sequence[Finding]) -> str:
+    """Name a set of findings about a subject by its content."""
+    return "f_" + Digest.of(encode((str(subject), findings)).encode()).hex
+
+
+def finding_rows(key: Mapping[str, str], set_id: str, findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return one row for each finding of a set."""
+    return [
+        {
+            **key,
+            "id": set_id,
+            "position": position,
+            "evidence": f.evidence,
+            "format": f.format,
+            "claim": f.claim.value,
+            "step": int(f.step),
+            "reason": f.reason.value,
+            "detail": f.detail,
+            "signer": f.signer,
+            "predicate_type": f.predicate_type,
+            "annotations": encode(f.annotations),
+            "statement": f.statement,
+            "place": f.place,
+        }
+        for position, f in enumerate(findings)
+    ]
+
+
+def finding_of(row: AnyRow) -> Finding:
+    """Return the finding that a row holds."""
+    return Finding(
+        evidence=row.evidence,
+        format=row.format,
+        claim=Claim(row.claim),
+        step=Step(row.step),
+        reason=Reason(row.reason),
+        detail=row.detail,
+        signer=row.signer,
+        predicate_type=row.predicate_type,
+        annotations=decode(row.annotations, tuple[tuple[str, str], ...]),
+        statement=row.statement,
+        place=row.place,
+    )
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def verdict_of(row: AnyRow) -> Verdict:
+    """Return the verdict that a row holds."""
+    return Verdict(
+        id=row.id,
+        subject=subject_of(row),
+        policy=row.policy,
+        policy_digest=row.policy_digest,
+        trust_epoch=row.trust_epoch,
+        outcome=Outcome(row.outcome),
+        rules=decode(row.rules, tuple[RuleResult, ...]),
+        decided_at=row.decided_at,
+        valid_until=row.valid_until,
+        due_at=row.due_at,
+    )
