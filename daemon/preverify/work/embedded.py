@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, case, delete, func, insert, literal, select, update
 
 from preverify.model.hints import Hint
 from preverify.ports import TENANT, Backlog, Clock, Job, JobKind, LeasedJob
 from preverify.store import tables as t
 from preverify.store.engine import reading, writing
 from preverify.store.jobs import make_due
-from preverify.store.sql import AnyRow, insert_new, upsert
+from preverify.store.sql import AnyRow, insert_new, least, upsert
 from preverify.work.window import open_due
 
 PARK_AFTER = 8
@@ -181,7 +181,7 @@ def _give_back(connection: Connection, leased: LeasedJob, *, at: datetime, error
     d = t.due.c
     again: dict[str, Any] = dict(told)
     if attempts < PARK_AFTER:  # made due meanwhile: the earlier of both times
-        again["run_at"] = case((d.run_at < at, d.run_at), else_=at)
+        again["run_at"] = least(d.run_at, literal(at, d.run_at.type))
     key = {name: getattr(row, name) for name in _KEY}
     merged = connection.execute(update(t.due).where(*(d[name] == value for name, value in key.items())).values(again))
     if merged.rowcount == 0:
