@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from preverify.model.errors import NotFound
-from preverify.model.evidence_tags import subject_of_evidence_tag
+from preverify.model.evidence_tags import is_evidence_tag, subject_of_evidence_tag
 from preverify.model.reference import Repository
 from preverify.ports import Clock, History, Job, JobKind, Registry
 
@@ -51,6 +51,8 @@ def sweep_tags(
     now = clock.now()
     listed, complete = _list(registry, repository)
     jobs: dict[tuple[JobKind, str], Job] = {}
+    moved: set[str] = set()  # digests that are looked at anyway, because a tag has come to name them
+    touched: dict[str, None] = {}  # digests whose evidence tags moved
     for tag in listed:
         named = registry.head(repository, tag)
         if named is None or known.get(tag) == named:
@@ -58,9 +60,13 @@ def sweep_tags(
         subject = subject_of_evidence_tag(tag)
         if subject is not None:
             history.observe_tag(source, repository, tag, named, now=now)
-            jobs[JobKind.SUBJECT, str(subject)] = _job(source, job, JobKind.SUBJECT, str(subject), "evidence")
-        else:
+            touched[str(subject)] = None
+        elif not is_evidence_tag(tag):
+            moved.add(str(named))
             jobs[JobKind.TAG, tag] = _job(source, job, JobKind.TAG, tag, "sweep")
+    for digest in touched:
+        if digest not in moved:
+            jobs[JobKind.SUBJECT, digest] = _job(source, job, JobKind.SUBJECT, digest, "evidence")
     if complete:
         jobs.update(_gone(source, history, repository, job, known.keys() - set(listed), now))
     return tuple(jobs.values())
