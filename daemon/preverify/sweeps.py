@@ -1,9 +1,10 @@
 """The guarantee: what no notification told us is found by listing. A sweep only makes work due."""
 
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Protocol
 
+from preverify.model.digest import Digest
 from preverify.model.errors import NotFound
 from preverify.model.evidence_tags import is_evidence_tag, subject_of_evidence_tag
 from preverify.model.reference import Repository
@@ -12,8 +13,26 @@ from preverify.ports import Clock, History, Job, JobKind, Registry
 _MAX_PASSES = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a tag was seen to name; None: it is gone."""
+
+    source: str
+    repository: Repository
+    tag: str
+    digest: Digest | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a sweep leads to. `seen` may only be stored once `jobs` are: what is noted as seen is not looked at again."""
+
+    jobs: tuple[Job, ...] = ()
+    seen: tuple[Seen, ...] = ()
+
+
 class Sweep(Protocol):
-    """A sweep: one job in, the jobs that it leads to out."""
+    """A sweep: one job in, what it leads to out. Stores nothing."""
 
     def __call__(
         self,
@@ -24,7 +43,7 @@ class Sweep(Protocol):
         job: Job,
         *,
         clock: Clock,
-    ) -> tuple[Job, ...]: ...
+    ) -> Found: ...
 
 
 def sweep_tags(
@@ -35,41 +54,36 @@ def sweep_tags(
     job: Job,
     *,
     clock: Clock,
-) -> tuple[Job, ...]:
+) -> Found:
     """List one repository (or, for the whole source, name its repositories) and return what is to be looked at.
 
-    One HEAD per listed tag beside the pages of the listing. A moved or new tag is looked at; a moved or new evidence tag
-    (`sha256-….sig`, `.att`, fallback) has its subject looked at; a tag that is gone is noted as gone.
+    One HEAD per listed tag beside the pages of the listing. A moved or new tag is looked at; a moved, new or vanished
+    evidence tag (`sha256-….sig`, `.att`, fallback) has its subject looked at; a tag that is gone is noted as gone.
     """
     if not job.repository:
-        return tuple(
-            Job(source=source, kind=JobKind.SWEEP_TAGS, repository=repository.path, key="", cause="sweep")
-            for repository in registry.repositories()
-        )
+        return _repositories(source, JobKind.SWEEP_TAGS, registry)
     repository = repository_at(job.repository)
     known = history.known_tags(source, repository)
-    now = clock.now()
     listed, complete = _list(registry, repository)
-    jobs: dict[tuple[JobKind, str], Job] = {}
-    moved: set[str] = set()  # digests that are looked at anyway, because a tag has come to name them
-    touched: dict[str, None] = {}  # digests whose evidence tags moved
+    tags: dict[str, Digest] = {}  # image tags that name something new
+    seen: list[Seen] = []
+    touched: dict[Digest, None] = {}  # subjects whose evidence tags moved or went
     for tag in listed:
         named = registry.head(repository, tag)
         if named is None or known.get(tag) == named:
             continue
-        subject = subject_of_evidence_tag(tag)
-        if subject is not None:
-            history.observe_tag(source, repository, tag, named, now=now)
-            touched[str(subject)] = None
-        elif not is_evidence_tag(tag):
-            moved.add(str(named))
-            jobs[JobKind.TAG, tag] = _job(source, job, JobKind.TAG, tag, "sweep")
-    for digest in touched:
-        if digest not in moved:
-            jobs[JobKind.SUBJECT, digest] = _job(source, job, JobKind.SUBJECT, digest, "evidence")
-    if complete:
-        jobs.update(_gone(source, history, repository, job, known.keys() - set(listed), now))
-    return tuple(jobs.values())
+        if not is_evidence_tag(tag):
+            tags[tag] = named
+            continue
+        seen.append(Seen(source=source, repository=repository, tag=tag, digest=named))
+        touched |= _subject_of(tag)
+    for tag in known.keys() - set(listed) if complete else ():
+        seen.append(Seen(source=source, repository=repository, tag=tag, digest=None))
+        touched |= _subject_of(tag)
+    looked_at_anyway = set(tags.values())
+    jobs = [_job(source, job, JobKind.TAG, tag, "sweep") for tag in tags]
+    jobs += [_job(source, job, JobKind.SUBJECT, str(d), "evidence") for d in touched if d not in looked_at_anyway]
+    return Found(jobs=tuple(jobs), seen=tuple(seen))
 
 
 def sweep_evidence(
@@ -80,16 +94,13 @@ def sweep_evidence(
     job: Job,
     *,
     clock: Clock,
-) -> tuple[Job, ...]:
+) -> Found:
     """Compare the evidence listing of every tagged subject with what was gathered; return the subjects that differ.
 
     Subjects whose time has come (`due_at`) are returned too: a parked retry is taken up again here.
     """
     if not job.repository:
-        return tuple(
-            Job(source=source, kind=JobKind.SWEEP_EVIDENCE, repository=repository.path, key="", cause="sweep")
-            for repository in registry.repositories()
-        )
+        return _repositories(source, JobKind.SWEEP_EVIDENCE, registry)
     repository = repository_at(job.repository)
     now = clock.now()
     found = []
@@ -103,7 +114,17 @@ def sweep_evidence(
             if gathered is not None and registry.evidence_fingerprint(gathered.image, tags) == known.fingerprint:
                 continue
         found.append(_job(source, job, JobKind.SUBJECT, str(known.subject.digest), "evidence"))
-    return tuple(found)
+    return Found(jobs=tuple(found))
+
+
+def _repositories(source: str, kind: JobKind, registry: Registry) -> Found:
+    """Return one sweep for each repository of the source."""
+    return Found(
+        jobs=tuple(
+            Job(source=source, kind=kind, repository=repository.path, key="", cause="sweep")
+            for repository in registry.repositories()
+        )
+    )
 
 
 def _list(registry: Registry, repository: Repository) -> tuple[tuple[str, ...], bool]:
@@ -122,17 +143,9 @@ def _list(registry: Registry, repository: Repository) -> tuple[tuple[str, ...], 
     return tuple(dict.fromkeys(tags)), False
 
 
-def _gone(
-    source: str, history: History, repository: Repository, job: Job, missing: set[str], now: datetime
-) -> dict[tuple[JobKind, str], Job]:
-    """Note tags that are no longer listed; the subject of a vanished evidence tag is looked at again."""
-    jobs: dict[tuple[JobKind, str], Job] = {}
-    for tag in missing:
-        history.observe_tag(source, repository, tag, None, now=now)
-        subject = subject_of_evidence_tag(tag)
-        if subject is not None:
-            jobs[JobKind.SUBJECT, str(subject)] = _job(source, job, JobKind.SUBJECT, str(subject), "evidence")
-    return jobs
+def _subject_of(tag: str) -> dict[Digest, None]:
+    subject = subject_of_evidence_tag(tag)
+    return {} if subject is None else {subject: None}
 
 
 def _job(source: str, job: Job, kind: JobKind, key: str, cause: str) -> Job:

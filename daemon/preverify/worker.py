@@ -34,7 +34,7 @@ from preverify.ports import (
     Work,
 )
 from preverify.settings import Source
-from preverify.sweeps import Sweep, sweep_evidence, sweep_tags
+from preverify.sweeps import Seen, Sweep, sweep_evidence, sweep_tags
 
 _LEASE = timedelta(seconds=30)
 _EXTEND_AT = timedelta(seconds=20)
@@ -68,6 +68,7 @@ class Result:
 
     recordings: tuple[Recording, ...] = ()
     jobs: tuple[Job, ...] = ()
+    seen: tuple[Seen, ...] = ()
     retry_at: datetime | None = None
     error: str = ""
 
@@ -143,6 +144,8 @@ class Worker:
         follow = [job for _, result in results for job in result.jobs]
         if follow:
             self.work.add(follow, run_at=now, now=now)
+        for seen in (one for _, result in results for one in result.seen):
+            self.history.observe_tag(seen.source, seen.repository, seen.tag, seen.digest, now=now)
         for leased, result in results:
             outcome = "done" if result.retry_at is None else "retried"
             self.observer.count("jobs_total", kind=leased.job.kind.value, result=outcome)
@@ -358,12 +361,12 @@ class Worker:
         return self._swept("evidence", sweep_evidence, watched, leased)
 
     def _swept(self, name: str, sweep: Sweep, watched: Watched, leased: LeasedJob) -> Result:
-        jobs = sweep(watched.name, watched.registry, self.history, watched.repository, leased.job, clock=self.clock)
+        found = sweep(watched.name, watched.registry, self.history, watched.repository, leased.job, clock=self.clock)
         self.observer.count("sweeps_total", source=watched.name, sweep=name, result="done")
         self.observer.event(
-            "sweep.finished", source=watched.name, sweep=name, repository=leased.job.repository, found=len(jobs)
+            "sweep.finished", source=watched.name, sweep=name, repository=leased.job.repository, found=len(found.jobs)
         )
-        return Result(jobs=jobs)
+        return Result(jobs=found.jobs, seen=found.seen)
 
     def _policy_sets(self) -> tuple[int, tuple[PolicySet, ...]]:
         """Return the active generation's number and its policies, followed by the staged ones while some are."""
