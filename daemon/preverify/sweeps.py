@@ -25,7 +25,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a sweep leads to. `seen` may only be stored once `jobs` are: what is noted as seen is not looked at again."""
+    """What a sweep leads to. `seen` is stored after `jobs`: what is noted as seen is not looked at again."""
 
     jobs: tuple[Job, ...] = ()
     seen: tuple[Seen, ...] = ()
@@ -53,7 +53,7 @@ def sweep_tags(
     repository_at: Callable[[str], Repository],
     job: Job,
     *,
-    clock: Clock,
+    clock: Clock,  # noqa: ARG001 - one form for every sweep
 ) -> Found:
     """List one repository (or, for the whole source, name its repositories) and return what is to be looked at.
 
