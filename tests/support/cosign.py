@@ -78,5 +78,5 @@ class Cosign:
             arguments.append("--new-bundle-format")
         done = self.run(version, *arguments, reference, detached=detached)
         if done.returncode == 0:
-            return Said(True, hashlib.sha256(done.stdout).hexdigest())
-        return Said(False, error=done.stderr.decode(errors="replace")[-600:])
+            return Said(verified=True, of=hashlib.sha256(done.stdout).hexdigest())
+        return Said(verified=False, error=done.stderr.decode(errors="replace")[-600:])

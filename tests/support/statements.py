@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from preverify.attest.envelope import seal, signed_bytes
 from preverify.attest.statement import build
@@ -34,12 +34,12 @@ def new_key(directory: Path, name: str = "signing", *, seed: int | None = None) 
     return open_key(write_key(directory / f"{name}.pem", seed=seed))
 
 
-def passed(subject: Subject, *, id: str = "v_1", at: datetime | None = None, policy: str = "shop-release") -> Verdict:
+def passed(subject: Subject, *, name: str = "v_1", at: datetime | None = None, policy: str = "shop-release") -> Verdict:
     """Return a passed verdict."""
     decided = at or datetime.now(UTC)
     rule = RuleResult(rule="signed", outcome=Outcome.PASSED, reason=Reason.OK, detail="signature by release-key")
     return Verdict(
-        id=id,
+        id=name,
         subject=subject,
         policy=policy,
         policy_digest=POLICY,
@@ -52,9 +52,9 @@ def passed(subject: Subject, *, id: str = "v_1", at: datetime | None = None, pol
     )
 
 
-def payload(subject: Subject, *, id: str = "v_1", at: datetime | None = None) -> bytes:
+def payload(subject: Subject, *, name: str = "v_1", at: datetime | None = None) -> bytes:
     """Return the statement that `subject` passed."""
-    verdict = passed(subject, id=id, at=at)
+    verdict = passed(subject, name=name, at=at)
     return build(
         subject,
         "default",
@@ -70,7 +70,7 @@ def payload(subject: Subject, *, id: str = "v_1", at: datetime | None = None) ->
     ).payload
 
 
-def sealed(subject: Subject, key: KeyFile, *, id: str = "v_1", at: datetime | None = None) -> bytes:
+def sealed(subject: Subject, key: KeyFile, *, name: str = "v_1", at: datetime | None = None) -> bytes:
     """Return the signed envelope of that statement."""
-    statement = payload(subject, id=id, at=at)
+    statement = payload(subject, name=name, at=at)
     return seal(statement, key.sign(signed_bytes(statement)))

@@ -7,7 +7,7 @@ from typing import Any
 from preverify.attest.manifests import OCI_CONFIG, OCI_MANIFEST, descriptor, descriptors, read_object, write
 from preverify.model.digest import Digest
 from preverify.model.dsse import DSSE_ENVELOPE, VSA_PREDICATE
-from preverify.model.errors import MalformedEvidence
+from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.reasons import Reason
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -39,7 +39,10 @@ def config_digest(manifest: bytes) -> Digest:
     config = _manifest(manifest).get("config")
     if not isinstance(config, dict) or not isinstance(config.get("digest"), str):
         raise MalformedEvidence(Reason.CONTENT_MISMATCH, ".att manifest has no config")
-    return Digest.parse(config["digest"])
+    try:
+        return Digest.parse(config["digest"])
+    except BadInput as error:
+        raise MalformedEvidence(Reason.CONTENT_MISMATCH, f".att manifest: config: {error}") from error
 
 
 def layers(manifest: bytes) -> tuple[dict[str, Any], ...]:

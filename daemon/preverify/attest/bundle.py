@@ -32,6 +32,7 @@ def build(envelope: bytes, key: TrustedKey) -> bytes:
         "mediaType": BUNDLE_MEDIA_TYPE,
         "verificationMaterial": {
             "publicKey": {"hint": base64.b64encode(hashlib.sha256(key.spki).digest()).decode()},
+            "tlogEntries": [],  # the same as absent in proto3 JSON, but sigstore-python wants to see it
         },
         "dsseEnvelope": {
             "payload": base64.b64encode(sealed.payload).decode(),
