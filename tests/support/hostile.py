@@ -105,6 +105,11 @@ def with_reply(**changes: object) -> Fault:
     return lambda _seen, reply: replace(reply, **changes)  # type: ignore[arg-type]  # fields of Reply by name
 
 
+def if_ok(fault: Fault) -> Fault:
+    """Apply a fault only where the honest answer is a success (a request that was let in)."""
+    return lambda seen, reply: fault(seen, reply) if reply.status < 300 else reply
+
+
 @dataclass(slots=True)
 class _Rule:
     method: str

@@ -3,6 +3,7 @@
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
+_SITE_LOCAL = IPv6Network("fec0::/10")
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
@@ -28,7 +29,7 @@ def refusal(address: str, reach: Reach) -> str | None:
         return f"link-local address {address}"
     if ip.is_multicast or ip.is_unspecified:
         return f"multicast or unspecified address {address}"
-    if reach is Reach.PUBLIC and not ip.is_global:
+    if reach is Reach.PUBLIC and (not ip.is_global or ip in _SITE_LOCAL):
         return f"private address {address}"
     return None
 

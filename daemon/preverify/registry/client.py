@@ -481,8 +481,6 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         self, method: str, url: Url, headers: tuple[str, ...], header: str | None, *, cap: int, body: bytes | None
     ) -> Response:
         lines = headers if header is None else (*headers, f"Authorization: {header}")
-        if body is not None:
-            lines = (*lines, "Expect:")
         with self._budget.request(f"{method} {url.path}"):
             self.requests += 1
             answer = self._observed(method, url, lines, cap=cap, body=body)

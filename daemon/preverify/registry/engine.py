@@ -171,7 +171,9 @@ class _Handle:
         self.refused = None
         self.moved = (0, 0.0)
         curl.setopt(pycurl.URL, url)
-        curl.setopt(pycurl.HTTPHEADER, list(headers))
+        # Never an empty list: pycurl would keep the headers of the request before, credentials included. `Expect:` takes
+        # away the round trip that libcurl makes before large bodies.
+        curl.setopt(pycurl.HTTPHEADER, ["Expect:", *headers])
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         plain = method == "GET"
         if not plain:
@@ -230,14 +232,19 @@ class Engine:
             Unavailable: no connection, no answer in time, TLS not verified, or an address that is not allowed.
             MalformedEvidence: `too-large`, the body went over `max_bytes`.
         """
-        handle: _Handle | None = getattr(self._local, "handle", None)
-        if handle is None:
-            handle = self._local.handle = _Handle(self._timeouts, self._authorities)
+        handle = self._handle()
         handle.reach = reach
         try:
             return handle.perform(method, url, headers, body, max_bytes)
         except pycurl.error as error:
             raise self._explained(error, handle, method, url, max_bytes) from error
+
+    def _handle(self) -> _Handle:
+        """Return this thread's handle, with the connections that it keeps."""
+        handle: _Handle | None = getattr(self._local, "handle", None)
+        if handle is None:
+            handle = self._local.handle = _Handle(self._timeouts, self._authorities)
+        return handle
 
     def _explained(
         self, error: Exception, handle: _Handle, method: str, url: str, max_bytes: int

@@ -40,7 +40,7 @@ class Url:
         if len(text) > _MAX_URL or not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
             raise BadInput(f"{text[:120]!r} is not a usable URL")
         absolute = urljoin(str(base), text) if base is not None else text
-        match = _URL.fullmatch(absolute.partition("#")[0])
+        match = _URL.fullmatch(absolute)
         if match is None:
             raise BadInput(f"{absolute[:120]!r} is not a plain http or https URL")
         scheme, host = match["scheme"].lower(), match["host"].lower()
