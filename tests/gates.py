@@ -11,8 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -26,7 +31,7 @@ STATIC: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ruff check", ("ruff", "check", "--quiet", ".")),
     ("ruff format", ("ruff", "format", "--check", "--quiet", ".")),
     ("mypy", ("mypy", "--no-error-summary")),
-    ("lint-imports", ("lint-imports", "--no-timing")),
+    ("lint-imports", ("lint-imports", "--no-logo")),
     ("deptry", ("deptry", "daemon", "--no-ansi")),
 )
 
@@ -67,9 +72,26 @@ def lock_problems(text: str) -> list[str]:
     return problems
 
 
+def unlocked(project: dict[str, Any], text: str) -> list[str]:
+    """Return the dependencies of pyproject.toml that the lock does not have in a version that they allow."""
+    locked = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    problems = []
+    for each in map(Requirement, wanted):
+        found = locked.get(canonicalize_name(each.name), "nothing")
+        if found == "nothing" or not each.specifier.contains(found, prereleases=True):
+            problems.append(f"pyproject.toml wants {each}, the lock has {found}; CONTRIBUTING.md says how to lock anew")
+    return problems
+
+
 def lock() -> str:
-    """Check the lock file."""
-    return "\n".join(lock_problems((ROOT / "requirements.lock").read_text(encoding="utf-8")))
+    """Check the lock file, and that it is one of this project."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return "\n".join([*lock_problems(text), *unlocked(project, text)])
 
 
 def uncovered(measured: dict[str, object]) -> list[str]:
