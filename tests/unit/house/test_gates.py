@@ -41,7 +41,7 @@ def test_an_address_an_option_or_a_loose_requirement_is_refused(line: str) -> No
 def test_a_dependency_that_is_not_locked_as_wanted_is_named(wanted: str) -> None:
     project = {"dependencies": ["alembic>=1.20", wanted], "optional-dependencies": {"dev": ["Attrs"]}}
     (problem,) = gates.unlocked(project, LOCK)
-    assert wanted.split(">")[0].split("=")[0] in problem
+    assert wanted in problem
 
 
 def test_the_lock_of_this_project_passes() -> None:
