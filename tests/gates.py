@@ -76,10 +76,7 @@ def lock_problems(text: str) -> list[str]:
 def unlocked(project: dict[str, Any], text: str) -> list[str]:
     """Return the dependencies of pyproject.toml that the lock does not have in a version that they allow."""
     locked = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
-    wanted = [
-        *project["dependencies"],
-        *(each for extra in project["optional-dependencies"].values() for each in extra),
-    ]
+    wanted = chain(project["dependencies"], *project["optional-dependencies"].values())
     problems = []
     for each in map(Requirement, wanted):
         found = locked.get(canonicalize_name(each.name), "nothing")
