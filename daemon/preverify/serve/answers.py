@@ -9,12 +9,12 @@ from preverify.model.errors import BadInput, Unavailable
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository
 from preverify.model.verdicts import Answer, AnswerState
-from preverify.ports import Answers, Observer
+from preverify.ports import Answers, Clock, Observer
 from preverify.serve.http import Request, Response
 from preverify.serve.misses import Misses
 from preverify.serve.problems import problem
 
-_SAMPLE = 100  # one admission in so many is logged; denials always are
+_SAMPLE_SECONDS = 1.0  # at most one admission in this time is logged a front end; denials always are
 _YIELD_AFTER = 50  # lookups of one request before others get their turn
 _TRIES = 3
 _NO_NAMESPACE = "-"
@@ -23,9 +23,10 @@ _NO_NAMESPACE = "-"
 class Answering:
     """Handles the requests of one front end."""
 
-    def __init__(self, front: FrontEnd, answers: Answers, misses: Misses, observer: Observer) -> None:
-        self._front, self._answers, self._misses, self._observer = front, answers, misses, observer
-        self._admitted = 0
+    def __init__(self, front: FrontEnd, answers: Answers, misses: Misses, observer: Observer, clock: Clock) -> None:
+        self._front, self._answers, self._misses = front, answers, misses
+        self._observer, self._clock = observer, clock
+        self._sampled = -_SAMPLE_SECONDS
 
     async def handle(self, request: Request) -> Response:
         """Answer one request. Where no answer can be had, the front end says so and admits nothing."""
@@ -96,9 +97,10 @@ class Answering:
         if answer.state is not AnswerState.VERIFIED:
             self._account_unverified(asked, answer)
         if answer.admit:
-            self._admitted += 1
-            if self._admitted % _SAMPLE != 1:
+            now = self._clock.monotonic()
+            if now - self._sampled < _SAMPLE_SECONDS:
                 return
+            self._sampled = now
         observer.event(
             "admission.admitted" if answer.admit else "admission.denied",
             level="info" if answer.admit else "warning",

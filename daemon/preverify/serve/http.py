@@ -3,9 +3,10 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from preverify.model.errors import BadInput
 
@@ -32,20 +33,18 @@ class TooSlow(BadInput):
     """The body did not arrive in time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request whose path, host and headers have been checked. `parameter` is the last part of a routed path."""
 
     method: str
     path: str
     parameter: str = ""
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = msgspec.field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(msgspec.Struct, frozen=True, kw_only=True):
     """A response. Header names are lower case."""
 
     status: int
@@ -72,6 +71,17 @@ def unique_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     Raises:
         BadInput: a header that we decide by stands twice, or Host is missing or malformed.
     """
+    listed = list(raw)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in listed}
+    if len(headers) != len(listed):
+        headers = _joined(listed)
+    host = headers.get("host", "")
+    if _HOST.fullmatch(host) is None:
+        raise BadInput(f"the Host header {host[:80]!r} is missing or malformed, expected host or host:port")
+    return headers
+
+
+def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for raw_name, raw_value in raw:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
@@ -80,9 +90,6 @@ def unique_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
                 raise BadInput(f"the header {name} stands twice, expected it once")
             value = f"{headers[name]}, {value}"
         headers[name] = value
-    host = headers.get("host", "")
-    if _HOST.fullmatch(host) is None:
-        raise BadInput(f"the Host header {host[:80]!r} is missing or malformed, expected host or host:port")
     return headers
 
 

@@ -73,7 +73,7 @@ def routes_of(
     health = Health(lambda: _checks(answers))
     verdicts, reports, openapi = Verdicts(history), MissReports(misses), OpenApi()
     table = [
-        *_answering(answers, misses, observer),
+        *_answering(answers, misses, observer, clock),
         Route(
             path="/hooks/{source}",
             methods=Hooks.METHODS,
@@ -110,11 +110,11 @@ def routes_of(
     return Routes(table), health
 
 
-def _answering(answers: Answers, misses: Misses, observer: Observer) -> list[Route]:
+def _answering(answers: Answers, misses: Misses, observer: Observer, clock: Clock) -> list[Route]:
     table: list[Route] = []
     for front in FRONT_ENDS:
         path, summary = _PATHS[front.NAME]
-        handler = Answering(front, answers, misses, observer)
+        handler = Answering(front, answers, misses, observer, clock)
         # Envoy puts its prefix before the path that it asks about.
         table += [
             Route(
