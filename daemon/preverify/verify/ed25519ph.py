@@ -14,6 +14,9 @@ _DOMAIN = b"SigEd25519 no Ed25519 collisions" + bytes([1, 0])
 
 _Point = tuple[int, int, int, int]  # extended coordinates: x = X/Z, y = Y/Z, x*y = T/Z
 _NEUTRAL: _Point = (0, 1, 1, 0)
+_BASE_X = 15112221349535400772501151409588531511454012693041857206046113283949847762202
+_BASE_Y = 46316835694926478169428394003475163141307993866256225615783033603165251855960
+_BASE: _Point = (_BASE_X, _BASE_Y, 1, _BASE_X * _BASE_Y % _P)
 
 
 def is_ed25519ph(public: bytes, signature: bytes, message: bytes) -> bool:
@@ -67,13 +70,3 @@ def _decompress(data: bytes) -> _Point | None:
     if x & 1 != sign:
         x = _P - x
     return (x, y, 1, x * y % _P)
-
-
-def _base() -> _Point:
-    point = _decompress((4 * pow(5, _P - 2, _P) % _P).to_bytes(32, "little"))
-    if point is None:
-        raise AssertionError("the base point is on the curve")
-    return point
-
-
-_BASE = _base()
