@@ -1,0 +1,213 @@
+"""Answers from the lookup table: the caller's names to ours, one point read, and the policies of the generation."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from preverify.lookup.reader import Found, Reader, Row
+from preverify.model.digest import Digest
+from preverify.model.errors import BadConfiguration, Unavailable
+from preverify.model.reasons import Reason
+from preverify.model.reference import Reference, Repository, registry_host
+from preverify.model.verdicts import Answer, AnswerState
+from preverify.policy.answers import compose, worst
+from preverify.policy.documents import PolicySet
+from preverify.ports import Clock
+from preverify.settings import Listen
+
+MAX_FEED_AGE = timedelta(minutes=15)
+"""After how long without a heartbeat answers carry `stale_since`."""
+MAX_REPOSITORIES = 1000
+"""How many repositories are considered for a digest whose repository the caller does not name."""
+_TRIES = 5
+_MUTABLE = "the reference names a tag, which can be moved; name the image by digest"
+
+Asked = tuple[Digest, Repository | None, str | None]
+"""Digest, repository as the caller names it, namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """The policies of a generation, ready to decide which of a row's verdicts count."""
+
+    generation: int
+    set: PolicySet
+    digests: frozenset[str]
+
+
+class Answerer:
+    """`ports.Answers` on a lookup table. Safe to use from several threads.
+
+    Args:
+        reader: The table.
+        aliases: Other registry names by which clusters pull, to the registry of the source. An alias maps to its
+            source, never the other way.
+        settings: How tags, expired verdicts and images without a policy are answered.
+        clock: Time of the answers.
+    """
+
+    def __init__(self, reader: Reader, *, aliases: Mapping[str, str], settings: Listen, clock: Clock) -> None:
+        self._reader = reader
+        self._aliases = {registry_host(alias): registry for alias, registry in aliases.items()}
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._compiled: _Compiled | None = None
+
+    def lookup(self, digest: Digest, image: Repository | None, namespace: str | None) -> Answer:
+        """Answer for a digest in one repository; without `image` the worst over all repositories that hold it.
+
+        Raises:
+            Unavailable: the table is missing or unreadable.
+        """
+        if image is None:
+            return self._everywhere(digest, namespace)
+        repository = self._ours(image)
+        for _ in range(_TRIES):
+            found = self._reader.look(repository, digest)
+            policies = self._policies(found.generation)
+            if policies is not None:
+                rows = found.rows
+                return self._compose(policies, found, repository, digest, rows[0] if rows else None, image, namespace)
+            if found.generation == 0:
+                return _nothing_yet(str(image), str(digest))
+        raise _restless()
+
+    def reference(self, text: str, namespace: str | None) -> Answer:
+        """Answer for an image reference as a workload writes it. A digest rules; a tag beside it is only a name.
+
+        A tag alone is never a key: it is denied, or answered for the digest last observed, saying that it can move.
+
+        Raises:
+            BadInput: `text` is no image reference.
+            Unavailable: the table is missing or unreadable.
+        """
+        reference = Reference.parse(text)
+        if reference.digest is not None:
+            return self.lookup(reference.digest, reference.repository, namespace)
+        return self._tagged(reference.repository, reference.tag or "latest", namespace)
+
+    def batch(self, asked: Sequence[Asked]) -> tuple[Answer, ...]:
+        """Answer several questions at one moment of the table, in their order."""
+        with self._reader.snapshot():
+            return tuple(self.lookup(digest, image, namespace) for digest, image, namespace in asked)
+
+    def _tagged(self, image: Repository, tag: str, namespace: str | None) -> Answer:
+        found = self._reader.look_at_tag(self._ours(image), tag)
+        denied = Answer(
+            state=AnswerState.DENIED,
+            admit=False,
+            enforced=True,
+            generation=found.generation,
+            image=str(image),
+            digest="",
+            stale_since=self._stale_since(found.heartbeat, self._clock.now()),
+            reason=Reason.TAG_DENIED.value,
+            detail=_MUTABLE,
+            warnings=(_MUTABLE,),
+        )
+        if self._settings.tag_references == "deny":
+            return denied
+        if found.tagged is None:
+            return replace(denied, state=AnswerState.UNKNOWN, reason="", detail=f"the tag {tag} was never observed")
+        answer = self.lookup(found.tagged, image, namespace)
+        warning = f"{_MUTABLE}; answered for {found.tagged}, which {tag} named when last observed"
+        return replace(answer, warnings=(*answer.warnings, warning))
+
+    def _everywhere(self, digest: Digest, namespace: str | None) -> Answer:
+        for _ in range(_TRIES):
+            found = self._reader.look_everywhere(digest, MAX_REPOSITORIES + 1)
+            policies = self._policies(found.generation)
+            if policies is None and found.generation == 0:
+                return _nothing_yet("", str(digest))
+            if policies is None:
+                continue
+            if len(found.rows) > MAX_REPOSITORIES:
+                return replace(
+                    _nothing_yet("", str(digest)),
+                    generation=found.generation,
+                    considered=MAX_REPOSITORIES,
+                    detail=f"more than {MAX_REPOSITORIES} repositories hold this digest; name the repository",
+                )
+            answers = [
+                self._compose(policies, found, row.subject.repository, digest, row, row.subject.repository, namespace)
+                for row in found.rows
+            ]
+            answer = worst(answers, considered=len(answers), digest=str(digest), generation=found.generation)
+            return (
+                answer
+                if answers
+                else replace(answer, stale_since=self._stale_since(found.heartbeat, self._clock.now()))
+            )
+        raise _restless()
+
+    def _compose(
+        self,
+        policies: _Compiled,
+        found: Found,
+        repository: Repository,
+        digest: Digest,
+        row: Row | None,
+        image: Repository,
+        namespace: str | None,
+    ) -> Answer:
+        now = self._clock.now()
+        settings = self._settings
+        return compose(
+            policies.set,
+            repository,
+            digest,
+            {} if row is None else {p.policy: p for p in row.policies if p.policy_digest in policies.digests},
+            image=str(image),
+            generation=found.generation,
+            namespaces=namespace,
+            now=now,
+            expired_grace=settings.expired_grace,
+            no_policy=settings.no_policy,
+            stale_since=self._stale_since(found.heartbeat, now),
+            max_stale=settings.max_stale,
+        )
+
+    def _policies(self, generation: int) -> _Compiled | None:
+        """Return the compiled policies of a generation; None where the table has moved on, or has none yet."""
+        compiled = self._compiled
+        if compiled is not None and compiled.generation == generation:
+            return compiled
+        if generation == 0:
+            return None
+        with self._lock:
+            if self._compiled is None or self._compiled.generation != generation:
+                number, document, _ = self._reader.generation()
+                if number != generation:
+                    return None
+                try:
+                    policies = PolicySet.from_document(document)
+                except BadConfiguration as error:
+                    raise Unavailable(f"lookup table: {error}", reason=Reason.INTERNAL_ERROR) from error
+                self._compiled = _Compiled(number, policies, frozenset(p.digest for p in policies.policies))
+            return self._compiled
+
+    def _ours(self, image: Repository) -> Repository:
+        registry = self._aliases.get(image.registry)
+        return image if registry is None else Repository(registry, image.path)
+
+    def _stale_since(self, heartbeat: datetime | None, now: datetime) -> datetime | None:
+        most = MAX_FEED_AGE if self._settings.max_stale is None else min(MAX_FEED_AGE, self._settings.max_stale)
+        return heartbeat if heartbeat is not None and now - heartbeat > most else None
+
+
+def _nothing_yet(image: str, digest: str) -> Answer:
+    return Answer(
+        state=AnswerState.UNKNOWN,
+        admit=False,
+        enforced=True,
+        generation=0,
+        image=image,
+        digest=digest,
+        detail="no policy generation is active yet; the daemon has not finished its first start",
+    )
+
+
+def _restless() -> Unavailable:
+    return Unavailable("the policy generation changes while it is read", reason=Reason.INTERNAL_ERROR)

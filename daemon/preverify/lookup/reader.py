@@ -1,0 +1,205 @@
+"""Reading the lookup table: one point read an image, on a connection of the calling thread."""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from preverify.lookup import schema
+from preverify.model.digest import Digest
+from preverify.model.errors import BadInput, Unavailable
+from preverify.model.reasons import Reason
+from preverify.model.reference import Repository, Subject
+from preverify.model.verdicts import PolicyAnswer
+from preverify.ports import TENANT
+
+_BUSY_SECONDS = 2.0
+_STATE = (
+    "SELECT m.generation, m.heartbeat, a.policies, a.children FROM meta m LEFT JOIN answer a "
+    "ON a.tenant = ? AND a.digest = ? AND a.registry = ? AND a.repository = ? WHERE m.id = 1"
+)
+_BY_DIGEST = (
+    "SELECT m.generation, m.heartbeat, a.registry, a.repository, a.policies, a.children FROM meta m LEFT JOIN answer a "
+    "ON a.tenant = ? AND a.digest = ? WHERE m.id = 1 LIMIT ?"
+)
+_TAG = (
+    "SELECT m.generation, m.heartbeat, t.digest FROM meta m LEFT JOIN tag t "
+    "ON t.tenant = ? AND t.registry = ? AND t.repository = ? AND t.tag = ? WHERE m.id = 1"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What the table holds of one subject, under every policy digest that was live when it was written."""
+
+    subject: Subject
+    policies: tuple[PolicyAnswer, ...]
+    children: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Rows and the generation that was active in the same moment of the table; `heartbeat` is None before the first."""
+
+    generation: int
+    heartbeat: datetime | None
+    rows: tuple[Row, ...] = ()
+    tagged: Digest | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    connection: sqlite3.Connection
+    identity: tuple[int, int]
+
+
+class Reader:
+    """Reads one lookup file, never writes. Threads do not share connections; a replaced file is noticed at once.
+
+    Every method raises `Unavailable` where the file is missing, damaged or of another form: front ends deny then.
+    """
+
+    def __init__(self, path: Path, *, tenant: str = TENANT) -> None:
+        self._path = path
+        self._name = os.fspath(path)
+        self._tenant = tenant
+        self._local = threading.local()
+
+    def state(self, repository: Repository, digest: Digest) -> Row | None:
+        """Return the row of one subject."""
+        rows = self.look(repository, digest).rows
+        return rows[0] if rows else None
+
+    def look(self, repository: Repository, digest: Digest) -> Found:
+        """Return the row of one subject, if any, with the generation: one statement, so one moment."""
+        with self._reading() as connection:
+            key = (self._tenant, schema.pack_digest(digest), repository.registry, repository.path)
+            generation, heartbeat, policies, children = _one(connection.execute(_STATE, key).fetchone())
+            rows = () if policies is None else (_row(Subject(repository, digest), policies, children),)
+            return Found(generation=generation, heartbeat=_time(heartbeat), rows=rows)
+
+    def by_digest(self, digest: Digest, limit: int) -> list[Row]:
+        """Return at most `limit` rows with this digest, whatever the repository."""
+        return list(self.look_everywhere(digest, limit).rows)
+
+    def look_everywhere(self, digest: Digest, limit: int) -> Found:
+        """Return at most `limit` rows with this digest, with the generation of the same moment."""
+        with self._reading() as connection:
+            found = connection.execute(_BY_DIGEST, (self._tenant, schema.pack_digest(digest), limit)).fetchall()
+            generation, heartbeat = _one(found[0] if found else None)[:2]
+            rows = tuple(
+                _row(Subject(Repository(registry, path), digest), policies, children)
+                for _, _, registry, path, policies, children in found
+                if policies is not None
+            )
+            return Found(generation=generation, heartbeat=_time(heartbeat), rows=rows)
+
+    def tag(self, repository: Repository, tag: str) -> Digest | None:
+        """Return the digest that a tag was last observed to name."""
+        return self.look_at_tag(repository, tag).tagged
+
+    def look_at_tag(self, repository: Repository, tag: str) -> Found:
+        """Return what a tag was last observed to name, with the generation of the same moment."""
+        with self._reading() as connection:
+            key = (self._tenant, repository.registry, repository.path, tag)
+            generation, heartbeat, digest = _one(connection.execute(_TAG, key).fetchone())
+            tagged = None if digest is None else schema.unpack_digest(digest)
+            return Found(generation=generation, heartbeat=_time(heartbeat), tagged=tagged)
+
+    def generation(self) -> tuple[int, bytes, int]:
+        """Return the active generation's number, its document, and the last change applied; (0, b"", n) before one."""
+        with self._reading() as connection:
+            number, document, position = _one(
+                connection.execute(
+                    "SELECT m.generation, b.document, m.position FROM meta m "
+                    "LEFT JOIN binding b ON b.generation = m.generation WHERE m.id = 1"
+                ).fetchone()
+            )
+            if number and document is None:
+                raise sqlite3.DatabaseError(f"generation {number} has no document")
+            return number, b"" if document is None else bytes(document), position
+
+    def heartbeat(self) -> datetime | None:
+        """Return when the table last heard from the feed; None before the first time."""
+        with self._reading() as connection:
+            return _time(_one(connection.execute("SELECT heartbeat FROM meta WHERE id = 1").fetchone())[0])
+
+    def readable(self) -> bool:
+        """Return True where the table can be read and holds a generation to answer under; raises where it cannot."""
+        return self.generation()[0] > 0
+
+    def close(self) -> None:
+        """Let go of the calling thread's connection; other threads' go with them."""
+        opened: _Open | None = self._local.__dict__.pop("opened", None)
+        if opened is not None:
+            opened.connection.close()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Make every read of this thread inside see one moment of the table."""
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            opened: _Open | None = self._local.__dict__.get("opened")
+            if opened is not None and opened.connection.in_transaction:
+                opened.connection.execute("COMMIT")
+
+    # --- the file -----------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._connection()
+        except (sqlite3.Error, OSError, msgspec.MsgspecError, BadInput, KeyError) as error:
+            self.close()
+            raise Unavailable(f"lookup table {self._name}: {error}", reason=Reason.INTERNAL_ERROR) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return this thread's connection to the file that has the name now: it may have been made anew."""
+        facts = os.stat(self._name)  # noqa: PTH116 - a Path costs more than the call on the hot path
+        identity = (facts.st_dev, facts.st_ino)
+        opened: _Open | None = self._local.__dict__.get("opened")
+        if opened is None or opened.identity != identity:
+            self.close()
+            opened = _Open(_open(self._path), identity)
+            self._local.opened = opened
+        return opened.connection
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+    )
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if (application, version) != (schema.APPLICATION_ID, schema.VERSION):
+            raise sqlite3.DatabaseError(f"form {version} of {application:#x}, expected {schema.VERSION}")  # noqa: TRY301
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _one(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
+    if row is None:
+        raise sqlite3.DatabaseError("its meta row is missing")
+    return row
+
+
+def _row(subject: Subject, policies: bytes, children: bytes | None) -> Row:
+    return Row(subject=subject, policies=schema.unpack_policies(policies), children=schema.unpack_children(children))
+
+
+def _time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else schema.unpack_time(microseconds)
