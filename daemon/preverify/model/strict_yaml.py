@@ -80,8 +80,7 @@ def read(data: bytes, *, name: str) -> tuple[Document, ...]:
             documents = []
             while loader.check_node():
                 node = loader.get_node()
-                if node is not None:
-                    documents.append(_Reading(name).document(node))
+                documents.append(_Reading(name).document(node))  # type: ignore[arg-type]  # check_node says there is one
         finally:
             loader.dispose()
     except _TooMuch as error:

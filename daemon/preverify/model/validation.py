@@ -77,7 +77,11 @@ def _sentence(model: type[BaseModel], path: tuple[str | int, ...], kind: str, me
         return unknown_key(str(path[-1]), known)
     if kind == "missing":
         return "is required and missing"
-    text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    text = (
+        message.removeprefix("Value error, ")
+        .replace("a valid tuple", "a list")
+        .replace("a valid dictionary", "a mapping")
+    )
     return text[:1].lower() + text[1:]
 
 
