@@ -57,7 +57,7 @@ class Limits:
     tags: int = 10_000
     tag_pages: int = 1_000
     page_size: int = 1_000
-    listing_bytes: int = 4 << 20
+    listing_bytes: int = 16 << 20
 
 
 class Refused(Unavailable):
@@ -234,7 +234,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         found: list[Descriptor] = []
         seen: set[str] = set()
         while url is not None:
-            answer = self._ask("GET", url, _pull(path), _ACCEPT_INDEX, cap=self.limits.listing_bytes)
+            answer = self._ask("GET", url, _pull(path), _ACCEPT_INDEX, cap=MAX_MANIFEST)
             if not seen and answer.status_code in _NO_REFERRERS_API:
                 return None
             self._expect(answer, 200, f"referrers of {path}@{digest}")
@@ -264,23 +264,34 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         return tuple(item for item in items if is_repository_path(item)), truncated
 
     def _list(self, url: Url, key: str, scope: Scope, after: str | None, limit: int) -> tuple[list[str], bool]:
-        """Follow a listing. A page shorter than asked is not the end where a Link stands; a repeated page is."""
-        query = {"n": str(min(self.limits.page_size, limit + 1))} | ({"last": after} if after is not None else {})
-        following: Url | None = url.with_query(urlencode(query))
+        """Follow a listing; says whether something was left unread.
+
+        A page shorter than asked is not the end where a Link stands. A full page without a Link may not be the end
+        either (some registries cut and do not say so): asking once more after its last item tells. Registries that know
+        neither `n` nor `last` send everything at once. A page that brings nothing new is the end, whatever it links to.
+        """
+        size = min(self.limits.page_size, limit + 1)
+        following: Url | None = _page_url(url, size, after)
         seen: set[str] = set()
         found: dict[str, None] = {}
         while following is not None:
             answer = self._ask("GET", following, scope, (), cap=self.limits.listing_bytes)
             self._expect(answer, 200, f"listing {url.path}")
             seen.add(str(following))
+            items = _names(answer, key, url)
+            if after in items:
+                items = items[items.index(after) + 1 :]
             before = len(found)
-            for item in _names(answer, key, url):
+            for item in items:
                 if len(found) >= limit and item not in found:
                     return list(found), True
                 found.setdefault(item)
             following, stopped = self._next(answer, following, seen, self.limits.tag_pages)
-            if stopped or (following is not None and len(found) == before):
+            new = len(found) > before
+            if stopped or (following is not None and not new):
                 return list(found), True
+            if following is None and new and len(items) == size and len(seen) < self.limits.tag_pages:
+                following = _page_url(url, size, items[-1])
         return list(found), False
 
     def _next(self, answer: Response, url: Url, seen: set[str], pages: int) -> tuple[Url | None, bool]:
@@ -565,6 +576,10 @@ def _check_claim(answer: Response, what: str) -> None:
             Reason.DIGEST_MISMATCH,
             f"{what}: the registry claims {claim} for bytes that have {Digest.of(answer.content)}",
         )
+
+
+def _page_url(url: Url, size: int, after: str | None) -> Url:
+    return url.with_query(urlencode({"n": str(size)} | ({"last": after} if after is not None else {})))
 
 
 def _names(answer: Response, key: str, url: Url) -> list[str]:
