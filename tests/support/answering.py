@@ -9,20 +9,20 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from preverify.clock import SystemClock
+from preverify.lookup import Answerer, Reader, Writer
 from preverify.model.digest import Digest
-from preverify.model.errors import BadInput, Unavailable
 from preverify.model.hints import Hint
-from preverify.model.reasons import Reason
-from preverify.model.reference import Reference, Repository
-from preverify.model.verdicts import Answer, AnswerState
-from preverify.ports import Job
+from preverify.model.reference import Repository, Subject
+from preverify.model.verdicts import PolicyAnswer
+from preverify.ports import Change, GenerationState, Job, SubjectState
 from preverify.serve import run_answers
 from preverify.settings import Settings
+from support.policies import SIGNED, policy_set, policy_text
 
 HOOK_SECRET = "hook-secret-0123456789"
 TOKEN = "token-0123456789abcdef"
@@ -83,43 +83,65 @@ class Accepted:
         return len(jobs)
 
 
-@dataclass
-class Told:
-    """Answers as told, by repository and digest; everything else is unknown. `problem` makes the table unreadable."""
+class Table:
+    """A real lookup table with one verified and one denied image, under a policy for everything below `shop/`."""
 
-    answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
-    problem: str = ""
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "lookup.db"
+        self._writer = Writer(self.path)
+        self.generation = 0
+        self.activate()
+        self.put(GOOD, "passed", valid=timedelta(days=1))
+        self.put(BAD, "failed", ("signed", "wrong-key", "signed by key:77"))
 
-    def lookup(self, digest: Digest, image: Repository | None, namespace: str | None) -> Answer:
-        if self.problem:
-            raise Unavailable(self.problem, reason=Reason.INTERNAL_ERROR)
-        name = str(image) if image is not None else IMAGE
-        unknown = Answer(
-            state=AnswerState.UNKNOWN, admit=False, enforced=True, generation=1, image=name, digest=str(digest)
+    def activate(self, **spec: str) -> None:
+        """Bring a new generation into force whose policy has another digest than the one before."""
+        self.generation += 1
+        spec = {"validFor": f"{self.generation}h"} | spec
+        self.policies = policy_set(policy_text(SIGNED, **spec))
+        self._apply(GenerationState(number=self.generation, document=self.policies.document))
+
+    def put(
+        self,
+        digest: str,
+        verdict: str,
+        *reasons: tuple[str, str, str],
+        valid: timedelta | None = None,
+        image: str = IMAGE,
+    ) -> None:
+        """Give an image the verdict of the policy as it is now."""
+        now = SystemClock().now()
+        (policy,) = self.policies.policies
+        answer = PolicyAnswer(
+            policy=policy.name,
+            policy_digest=policy.digest,
+            mode=policy.mode,
+            verdict=verdict,
+            verdict_id=f"v_{self.generation}",
+            decided_at=now,
+            valid_until=None if valid is None else now + valid,
+            reasons=reasons,
         )
-        return self.answers.get((name, str(digest)), unknown)
+        subject = Subject(Repository.parse(image), Digest.parse(digest))
+        self._apply(SubjectState(subject=subject, policies=(answer,)))
 
-    def reference(self, text: str, namespace: str | None) -> Answer:
-        reference = Reference.parse(text)
-        if reference.digest is None:
-            raise BadInput("a tag is never a key")
-        return self.lookup(reference.digest, reference.repository, namespace)
+    def take_away(self) -> None:
+        """Make the table unreadable."""
+        self._writer.close()
+        for file in self.path.parent.glob("lookup.db*"):
+            file.unlink()
 
+    def answerer(self, settings: Settings) -> Answerer:
+        aliases = {alias: source.registry for source in settings.sources.values() for alias in source.aliases}
+        return Answerer(Reader(self.path), aliases=aliases, settings=settings.listen, clock=SystemClock())
 
-def told() -> Told:
-    """Return answers with one verified and one denied image."""
-    verified = Answer(state=AnswerState.VERIFIED, admit=True, enforced=True, generation=1, image=IMAGE, digest=GOOD)
-    denied = Answer(
-        state=AnswerState.DENIED,
-        admit=False,
-        enforced=True,
-        generation=1,
-        image=IMAGE,
-        digest=BAD,
-        reason="wrong-key",
-        detail="signed by key:77",
-    )
-    return Told(answers={(IMAGE, GOOD): verified, (IMAGE, BAD): denied})
+    def _apply(self, what: GenerationState | SubjectState) -> None:
+        now, position = SystemClock().now(), self._writer.position()
+        change = Change(number=max(position, 0) + 1, at=now, what=what)
+        if position < 0:
+            self._writer.reset(iter([change]), now=now)
+        else:
+            self._writer.apply([change], now=now)
 
 
 def settings_in(directory: Path, **listen: Any) -> Settings:
@@ -160,7 +182,7 @@ class Running:
     port: int
     seen: Seen
     work: Accepted
-    answers: Any
+    table: Table
     context: ssl.SSLContext | None = None
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
@@ -203,7 +225,8 @@ def running(
 ) -> Iterator[Running]:
     """Run the answering application until the block ends."""
     seen, accepted = observer or Seen(), work or Accepted()
-    given = answers if answers is not None else told()
+    table = Table(settings.state)
+    given = answers if answers is not None else table.answerer(settings)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", 0))
@@ -235,7 +258,7 @@ def running(
     try:
         if failures:
             raise failures[0]
-        yield Running(port, seen, accepted, given)
+        yield Running(port, seen, accepted, table)
     finally:
         stop.set()
         thread.join(20)

@@ -137,7 +137,10 @@ def _checks(answers: Answers) -> Sequence[Check]:
     except Unavailable as error:
         return (Check(name="lookup", good=False, detail=str(error)),)
     stale = "" if answer.stale_since is None else f", stale since {answer.stale_since:%Y-%m-%dT%H:%M:%SZ}"
-    return (Check(name="lookup", good=True, detail=f"generation {answer.generation}{stale}"),)
+    return (
+        Check(name="lookup", good=True, detail=f"generation {answer.generation}{stale}"),
+        Check(name="policies", good=answer.generation > 0, detail="" if answer.generation else "no generation yet"),
+    )
 
 
 def run_answers(
