@@ -1,10 +1,15 @@
 """RT-29: whatever is raised inside a verifier, nothing is established and nothing passes (CVE-2026-44310)."""
 
+import importlib.util
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from preverify import pipeline
+from preverify.commands.app import run
 from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Evidence
 from preverify.model.reasons import Reason
@@ -116,3 +121,46 @@ def test_hostile_evidence_denies_alone_and_harms_nothing_beside(which: str) -> N
     assert decide(image, hostile(), rule, signers={"release": "ec1"}).outcome is Outcome.FAILED
     beside = [*hostile(), *signed.evidence(case)]
     assert decide(image, beside, rule, signers={"release": "ec1"}).outcome is Outcome.PASSED
+
+
+# --- the command line ---
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[str]:
+    """Serve the fixtures on loopback."""
+    spec = importlib.util.spec_from_file_location("corpus", signed.FIXTURES.parents[1] / "corpus.py")
+    assert spec is not None
+    assert spec.loader is not None
+    corpus = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(corpus)
+    with corpus.own_registry(signed.FIXTURES, referrers=True) as host:
+        yield host
+
+
+@pytest.fixture
+def arguments(registry: str, tmp_path: Path) -> list[str]:
+    """Return a command line that ends well."""
+    shutil.copyfile(signed.FIXTURES / "keys" / "ec1.pub", tmp_path / "ec1.pub")
+    (tmp_path / "policy.yaml").write_text(
+        "apiVersion: preverify/v1\nkind: Signers\nmetadata: {name: t}\n"
+        "spec:\n  release: {key: {file: ec1.pub}, tlog: none}\n---\n"
+        "apiVersion: preverify/v1\nkind: Policy\nmetadata: {name: t}\n"
+        f'spec: {{images: ["{registry}/**"], require: [{{name: s, signature: {{by: {{any: [release]}}}}}}]}}\n'
+    )
+    case = signed.cases()["bundle-key-ec1"]
+    reference = f"{registry}/{case['repo']}@{case['digest']}"
+    return ["verify", reference, "--policy", str(tmp_path), "--plain-http", "--private", "--output", "json"]
+
+
+def test_the_command_exits_zero_only_where_nothing_was_raised(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 0
+    for owner, name in ((keyring.Keyring, "holders"), (sigstore_bundle, "read_bundle"), (pipeline, "verify")):
+        for error in (RuntimeError("x"), TypeError("x"), ERRORS[-1]):
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, raising(error, []))
+                assert run(arguments) != 0
+    capsys.readouterr()
+    assert run(arguments) == 0
