@@ -21,6 +21,7 @@ from preverify.model.verdicts import PolicyAnswer
 from preverify.ports import TENANT
 
 _BUSY_SECONDS = 2.0
+_BROKEN = (sqlite3.Error, OSError, msgspec.MsgspecError, BadInput, KeyError)
 _STATE = (
     "SELECT m.generation, m.heartbeat, a.policies, a.children FROM meta m LEFT JOIN answer a "
     "ON a.tenant = ? AND a.digest = ? AND a.registry = ? AND a.repository = ? WHERE m.id = 1"
@@ -79,11 +80,14 @@ class Reader:
 
     def look(self, repository: Repository, digest: Digest) -> Found:
         """Return the row of one subject, if any, with the generation: one statement, so one moment."""
-        with self._reading() as connection:
-            key = (self._tenant, schema.pack_digest(digest), repository.registry, repository.path)
-            generation, heartbeat, policies, children = _one(connection.execute(_STATE, key).fetchone())
+        key = (self._tenant, schema.pack_digest(digest), repository.registry, repository.path)
+        try:  # the hot path: as `_reading`, without the cost of a context
+            row = self._connection().execute(_STATE, key).fetchone()
+            generation, heartbeat, policies, children = _one(row)
             rows = () if policies is None else (_row(Subject(repository, digest), policies, children),)
-            return Found(generation=generation, heartbeat=_time(heartbeat), rows=rows)
+        except _BROKEN as error:
+            raise self._unavailable(error) from error
+        return Found(generation=generation, heartbeat=_time(heartbeat), rows=rows)
 
     def by_digest(self, digest: Digest, limit: int) -> list[Row]:
         """Return at most `limit` rows with this digest, whatever the repository."""
@@ -159,15 +163,18 @@ class Reader:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
             yield self._connection()
-        except (sqlite3.Error, OSError, msgspec.MsgspecError, BadInput, KeyError) as error:
-            self.close()
-            raise Unavailable(f"lookup table {self._name}: {error}", reason=Reason.INTERNAL_ERROR) from error
+        except _BROKEN as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        self.close()
+        return Unavailable(f"lookup table {self._name}: {error}", reason=Reason.INTERNAL_ERROR)
 
     def _connection(self) -> sqlite3.Connection:
         """Return this thread's connection to the file that has the name now: it may have been made anew."""
         facts = os.stat(self._name)  # noqa: PTH116 - a Path costs more than the call on the hot path
         identity = (facts.st_dev, facts.st_ino)
-        opened: _Open | None = self._local.__dict__.get("opened")
+        opened: _Open | None = getattr(self._local, "opened", None)
         if opened is None or opened.identity != identity:
             self.close()
             opened = _Open(_open(self._path), identity)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, case, select, update
@@ -37,7 +38,7 @@ def make_due(connection: Connection, jobs: Sequence[tuple[Job, datetime]], *, no
         for key, (job, run_at) in rest.items()
     ]
     if rows:
-        connection.execute(_upsert(connection), ordered(t.due, rows))
+        connection.execute(_upsert(connection.dialect.name), ordered(t.due, rows))
     return len(rest.keys() - known)
 
 
@@ -54,8 +55,9 @@ def _merge(jobs: Sequence[tuple[Job, datetime]]) -> dict[_Key, tuple[Job, dateti
     return merged
 
 
-def _upsert(connection: Connection) -> Any:
-    statement = insert_for(connection, t.due)
+@cache
+def _upsert(dialect: str) -> Any:
+    statement = insert_for(dialect, t.due)
     new, old = statement.excluded, t.due.c
     parked = old.run_at.is_(None)
     return statement.on_conflict_do_update(

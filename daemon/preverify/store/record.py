@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, Delete, Table, bindparam, delete, exists, insert, select, update
 
-from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
-from preverify.model.reference import Repository
 from preverify.model.verdicts import Verdict
 from preverify.ports import Clock, Job, JobKind, Recording
 from preverify.store import tables as t
@@ -214,27 +212,29 @@ _FOUND = update(t.subject).where(*_THE_SUBJECT).values(findings=bindparam("new_f
 
 def _drop_unused(connection: Connection, batch: Sequence[_Prepared], before: dict[_Key, _Present]) -> None:
     """Forget what a subject rested on before, unless a verdict rests on it: past verdicts stay re-computable."""
-    for table, column, replaced in (
-        (t.gathering, t.verdict.c.gathering, _replaced(batch, before, "gathering")),
-        (t.finding, t.verdict.c.findings, _replaced(batch, before, "findings")),
-    ):
+    for what, statement in _DROP.items():
+        replaced = _replaced(batch, before, what)
         if replaced:
-            of_subject = and_(*(t.verdict.c[name] == bindparam(f"s_{name}") for name in _SUBJECT))
-            connection.execute(
-                delete(table).where(
-                    table.c.tenant == bindparam("s_tenant"),
-                    table.c.id == bindparam("old"),
-                    ~exists().where(of_subject, column == bindparam("old")).correlate(None),
-                    ~exists().where(
-                        *(t.subject.c[name] == bindparam(f"s_{name}") for name in _SUBJECT),
-                        t.subject.c["gathering" if table is t.gathering else "findings"] == bindparam("old"),
-                    ),
-                ),
-                replaced,
-            )
+            connection.execute(statement, replaced)
 
 
 _SUBJECT = ("tenant", "registry", "repository", "digest")
+
+
+def _dropping(table: Table, column: str) -> Delete:
+    return delete(table).where(
+        table.c.tenant == bindparam("s_tenant"),
+        table.c.id == bindparam("old"),
+        *(
+            ~exists().where(
+                *(user.c[name] == bindparam(f"s_{name}") for name in _SUBJECT), user.c[column] == bindparam("old")
+            )
+            for user in (t.verdict, t.subject)
+        ),
+    )
+
+
+_DROP = {"gathering": _dropping(t.gathering, "gathering"), "findings": _dropping(t.finding, "findings")}
 
 
 def _replaced(batch: Sequence[_Prepared], before: dict[_Key, _Present], what: str) -> list[dict[str, Any]]:
@@ -345,13 +345,3 @@ def _jobs(recording: Recording, live: Live, now: datetime) -> list[tuple[Job, da
         priority=_TIME_PRIORITY,
     )
     return [(job, run_at)]
-
-
-def repository_of(row: Any) -> Repository:
-    """Return the repository that a row's key columns name."""
-    return Repository(row.registry, row.repository)
-
-
-def digest_or_none(text: str | None) -> Digest | None:
-    """Return the digest of a nullable column."""
-    return None if text is None else Digest.parse(text)

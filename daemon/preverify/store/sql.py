@@ -1,6 +1,7 @@
 """The little SQL that both databases have but spell in two modules, and keys of several columns."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, case, tuple_
@@ -15,18 +16,27 @@ AnyRow = Row[*tuple[Any, ...]]
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows whose key is not there yet, leave others as they are."""
     if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), ordered(table, rows))
+        connection.execute(_inserting(connection.dialect.name, table), ordered(table, rows))
 
 
 def upsert(connection: Connection, table: Table, rows: Rows, *columns: str) -> None:
     """Insert rows; where the key is there already, overwrite `columns`."""
     if rows:
-        statement = _insert(connection, table)
-        statement = statement.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns),
-            set_={column: statement.excluded[column] for column in columns},
-        )
-        connection.execute(statement, ordered(table, rows))
+        connection.execute(_upserting(connection.dialect.name, table, columns), ordered(table, rows))
+
+
+@cache
+def _inserting(dialect: str, table: Table) -> Any:
+    return insert_for(dialect, table).on_conflict_do_nothing()
+
+
+@cache
+def _upserting(dialect: str, table: Table, columns: tuple[str, ...]) -> Any:
+    statement = insert_for(dialect, table)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={column: statement.excluded[column] for column in columns},
+    )
 
 
 def ordered(table: Table, rows: Rows) -> list[dict[str, Any]]:
@@ -35,14 +45,9 @@ def ordered(table: Table, rows: Rows) -> list[dict[str, Any]]:
     return [dict(row) for row in sorted(rows, key=lambda row: tuple(row.get(name) or 0 for name in key))]
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    module = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return module.insert(table)
-
-
-def insert_for(connection: Connection, table: Table) -> Any:
+def insert_for(dialect: str, table: Table) -> Any:
     """Return the dialect's INSERT, which knows ON CONFLICT."""
-    return _insert(connection, table)
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)
 
 
 def least(a: ColumnElement[Any], b: ColumnElement[Any]) -> ColumnElement[Any]:
