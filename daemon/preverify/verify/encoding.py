@@ -1,4 +1,4 @@
-"""Base64 as evidence carries it: strictly."""
+"""Base64 and the names of members as evidence carries them: strictly."""
 
 import binascii
 
@@ -28,3 +28,21 @@ def from_base64(text: object, what: str, reason: Reason, *, url_safe: bool = Fal
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:  # binascii.Error is one; others come of non-ASCII text
         raise MalformedEvidence(reason, f"{what} is not base64: {error}") from error
+
+
+def exact_members(document: object, known: frozenset[str], what: str, reason: Reason) -> dict[str, object]:
+    """Return `document` as an object whose known members are spelled exactly.
+
+    Readers that ignore case would take `Payload` for `payload`: such a document has two meanings and is refused.
+    Unknown members are left to the caller.
+
+    Raises:
+        MalformedEvidence: no object, or a known member in another spelling; called `reason`.
+    """
+    if not isinstance(document, dict):
+        raise MalformedEvidence(reason, f"{what} is {type(document).__name__}, expected an object")
+    for key in document.keys() - known:
+        for right in known:
+            if key.casefold() == right.casefold():
+                raise MalformedEvidence(reason, f"{what} has a member {key[:40]!r}, expected {right!r}")
+    return document

@@ -6,13 +6,13 @@ from preverify.model.dsse import pre_authentication_encoding
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
-from preverify.verify.encoding import from_base64
+from preverify.verify.encoding import exact_members, from_base64
 
 MAX_ENVELOPE_BYTES = 16 * 1024 * 1024
 MAX_SIGNATURES = 10
 _MAX_TYPE = 255
-_MEMBERS = {"payloadtype": "payloadType", "payload": "payload", "signatures": "signatures"}
-_SIGNATURE_MEMBERS = {"sig": "sig", "keyid": "keyid"}
+_MEMBERS = frozenset({"payloadType", "payload", "signatures"})
+_SIGNATURE_MEMBERS = frozenset({"sig", "keyid"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def read_envelope(document: object) -> Envelope:
     Raises:
         MalformedEvidence: `envelope-malformed`.
     """
-    members = exact_members(document, _MEMBERS, "envelope")
+    members = exact_members(document, _MEMBERS, "envelope", Reason.ENVELOPE_MALFORMED)
     payload_type, signatures = members.get("payloadType"), members.get("signatures")
     # The length in the signed bytes counts bytes, in some readers characters: only ASCII means the same to all.
     if not isinstance(payload_type, str) or not payload_type.isascii() or not 0 < len(payload_type) <= _MAX_TYPE:
@@ -66,22 +66,8 @@ def read_envelope(document: object) -> Envelope:
     )
 
 
-def exact_members(document: object, known: dict[str, str], what: str) -> dict[str, object]:
-    """Return `document` as an object whose known members are spelled exactly.
-
-    Readers that ignore case would take `Payload` for `payload`: such a document has two meanings and is refused.
-    `known` maps the folded spelling of each known member to the right one.
-    """
-    if not isinstance(document, dict):
-        raise _malformed(f"{what} is {type(document).__name__}, expected an object")
-    for key in document:
-        if known.get(key.casefold(), key) != key:
-            raise _malformed(f"{what} has a member {key[:40]!r}, expected {known[key.casefold()]!r}")
-    return document
-
-
 def _read_signature(document: object) -> tuple[bytes, str]:
-    members = exact_members(document, _SIGNATURE_MEMBERS, "signature")
+    members = exact_members(document, _SIGNATURE_MEMBERS, "signature", Reason.ENVELOPE_MALFORMED)
     key_id = members.get("keyid")
     if key_id is not None and not isinstance(key_id, str):
         raise _malformed("keyid is no text")

@@ -7,13 +7,14 @@ from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
+from preverify.verify.encoding import exact_members
 from preverify.verify.envelope import MAX_ENVELOPE_BYTES
 
 TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 COSIGN_SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 MAX_SUBJECTS = 1024
 MAX_KEYS = 2_000_000  # predicates may be whole SBOMs; their size is the limit that bites
-_MEMBERS = {"_type": "_type", "subject": "subject", "predicatetype": "predicateType", "predicate": "predicate"}
+_MEMBERS = frozenset({"_type", "subject", "predicateType", "predicate"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +51,8 @@ def parse_statement(payload: bytes) -> Statement:
     Spec:
         in-toto attestation, Statement layer v1, and v0.1, which cosign still writes.
     """
-    document = parse(payload, max_bytes=MAX_ENVELOPE_BYTES, max_keys=MAX_KEYS, reason=Reason.STATEMENT_MALFORMED)
-    if not isinstance(document, dict):
-        raise _malformed(f"statement is {type(document).__name__}, expected an object")
-    for key in document:
-        if _MEMBERS.get(key.casefold(), key) != key:
-            raise _malformed(f"member {key[:40]!r}, expected {_MEMBERS[key.casefold()]!r}")
+    parsed = parse(payload, max_bytes=MAX_ENVELOPE_BYTES, max_keys=MAX_KEYS, reason=Reason.STATEMENT_MALFORMED)
+    document = exact_members(parsed, _MEMBERS, "statement", Reason.STATEMENT_MALFORMED)
     if document.get("_type") not in TYPES:
         raise _malformed(f"_type is {str(document.get('_type'))[:80]!r}, expected {TYPES[0]} or v0.1")
     predicate_type = document.get("predicateType")

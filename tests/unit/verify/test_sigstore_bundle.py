@@ -16,7 +16,7 @@ from preverify.model.evidence import Evidence, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
-from preverify.verify import load_public_key, verify
+from preverify.verify import load_public_key, sigstore_bundle, verify
 from preverify.verify.sigstore_bundle import MAX_BUNDLE_BYTES, read_bundle
 from support import signed
 
@@ -148,6 +148,8 @@ CERTIFICATE = {"rawBytes": "MIIB"}
         changed(dsseEnvelope=None),
         changed(unknown=1),
         changed(dsse_envelope=DOCUMENT["dsseEnvelope"]),
+        signed.bundled(REAL.body.replace(b'"hint"', b'"raw\\u005fbytes":"AAAA","hint"')),
+        signed.bundled(REAL.body.replace(b'"dsseEnvelope"', b'"dsse\\u005fenvelope"')),
         signed.bundled(
             {**{k: v for k, v in DOCUMENT.items() if k != "mediaType"}, "media_type": DOCUMENT["mediaType"]}
         ),
@@ -345,3 +347,12 @@ def test_no_public_bundle_with_a_certificate_holds_by_key() -> None:
     findings = verify(image, [signed.bundled((p / "bundle.sigstore.json").read_bytes()) for p in others], [EC1])
     assert len(findings) == len(others)
     assert not any(f.established for f in findings)
+
+
+def test_whatever_the_models_raise_is_a_malformed_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise TypeError("from a validator")
+
+    monkeypatch.setattr(sigstore_bundle.Bundle, "model_validate", fail)
+    finding = one(REAL)
+    assert (finding.reason, finding.detail) == (Reason.BUNDLE_MALFORMED, "from a validator")
