@@ -527,6 +527,9 @@ class Observer(Protocol):
 
     def time(self, metric: str, **labels: str) -> AbstractContextManager[None]: ...
 
+    def took(self, metric: str, seconds: float, **labels: str) -> None:
+        """Put a duration that was measured elsewhere into a histogram."""
+
 
 class Bell(Protocol):
     """Wakes a process of this machine; losing a ring costs only the poll interval."""

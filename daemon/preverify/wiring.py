@@ -20,6 +20,7 @@ from preverify.model.errors import BadConfiguration, PreverifyError, Unavailable
 from preverify.model.keys import TrustedKey
 from preverify.observe import (
     CensusCollector,
+    Metrics,
     Observing,
     Processes,
     fresh_directory,
@@ -204,13 +205,19 @@ def run_timer(settings: Settings) -> None:
     records = open_records(settings)
     bell = SocketBell(settings.state, "timer")
     writer = Writer(lookup_path(settings))
+
+    def follow() -> int:
+        applied = tail(records.store.feed, writer, clock=records.clock)
+        observer.count("feed_changes_total", applied)
+        return applied
+
     schedule.Timer(
         holder=f"{socket.gethostname()}/{os.getpid()}",
         scheduler=lambda: schedule.build(settings.sources, records.work, bell, records.clock),
         lease=records.store.lease,
         work=records.work,
         sequence=lambda fence, now: records.store.feed.sequence(fence=fence, now=now),
-        tail=lambda: tail(records.store.feed, writer, clock=records.clock),
+        tail=follow,
         prepare=lambda: bring_into_force(settings, records, observer),
         clock=records.clock,
         bell=bell,
@@ -286,7 +293,7 @@ def _child(settings: Settings, slot: str) -> Observing:
     end_with_parent()
     setup_logging()
     share(settings.state / "metrics", slot)
-    return Observing()
+    return Observing(Metrics(sources=settings.sources))
 
 
 def _stopper() -> Callable[[], bool]:
@@ -312,7 +319,7 @@ def serve(settings: Settings, config: Path) -> int:
             raise BadConfiguration("the signing key cannot be used, see above", where="signing.keyFile")
     fresh_directory(settings.state / "metrics")
     share(settings.state / "metrics", "serve")
-    observer = Observing()
+    observer = Observing(Metrics(sources=settings.sources))
     records = open_records(settings)
     with _listener(settings) as listener, contextlib.ExitStack() as stack:
         collector = CensusCollector(
@@ -333,7 +340,7 @@ def serve(settings: Settings, config: Path) -> int:
         (settings.state / "addresses.json").write_text(json.dumps(addresses) + "\n")
         supervisor = Supervisor(
             specs=list(_specs(settings, config.resolve(), listener.fileno(), stack)),
-            on_event=lambda name, fields: observer.event(name, **fields),
+            on_event=lambda name, fields: _child_event(observer, name, fields),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stopping.set())
@@ -341,6 +348,13 @@ def serve(settings: Settings, config: Path) -> int:
             "serve.started", answers=_host_port(address), metrics=metrics.url, sources=sorted(settings.sources)
         )
         return supervisor.run(notify_ready)
+
+
+def _child_event(observer: Observing, name: str, fields: Mapping[str, object]) -> None:
+    ended = name == "child.ended"
+    if ended:
+        observer.count("process_restarts_total", process=str(fields.get("child")))
+    observer.event(name, level="warning" if ended else "info", **fields)
 
 
 def _specs(settings: Settings, config: Path, listener: int, stack: contextlib.ExitStack) -> Iterator[ChildSpec]:

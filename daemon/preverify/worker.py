@@ -149,6 +149,9 @@ class Worker:
         for leased, result in results:
             outcome = "done" if result.retry_at is None else "retried"
             self.observer.count("jobs_total", kind=leased.job.kind.value, result=outcome)
+            if leased.job.cause == "push" and any(recording.verdicts for recording in result.recordings):
+                seconds = (now - leased.created_at).total_seconds()
+                self.observer.took("event_to_verdict_seconds", seconds, source=leased.job.source)
             if result.retry_at is not None:
                 self.work.retry(leased, at=result.retry_at, error=result.error, now=now)
             else:
@@ -157,6 +160,9 @@ class Worker:
 
     def _tell(self, recordings: Iterable[Recording]) -> None:
         for recording in recordings:
+            for finding in recording.findings or ():
+                established = "yes" if finding.established else "no"
+                self.observer.count("evidence_total", established=established, reason=finding.reason.value)
             for verdict in recording.verdicts:
                 reasons = verdict.reasons
                 reason = (reasons[0].reason if reasons else Reason.OK).value
@@ -316,6 +322,9 @@ class Worker:
                 self.observer.count("signatures_total", result="refused")
                 self.observer.event("signing.refused", subject=str(statement.subject), why=str(error))
                 return Result()
+            except Unavailable:
+                self.observer.count("signatures_total", result="unavailable")
+                raise
             self.observer.count("signatures_total", result="signed")
             self.statements.signed(statement.id, signed.envelope, signed.key_id, signed.valid_until)
             statement = self.statements.statement(leased.job.key)

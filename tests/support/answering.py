@@ -46,6 +46,8 @@ class Seen:
         key = (metric, tuple(sorted(labels.items())))
         self.counts[key] = self.counts.get(key, 0) + value
 
+    def took(self, metric: str, seconds: float, **labels: str) -> None: ...
+
     def time(self, metric: str, **labels: str) -> AbstractContextManager[None]:
         self.count(metric, **labels)
         return contextlib.nullcontext()

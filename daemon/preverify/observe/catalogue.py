@@ -106,13 +106,12 @@ METRICS: tuple[Metric, ...] = (
         from_zero=True,
     ),
     _counter("hints_total", "Hints stored from accepted notifications.", _SOURCE),
-    _counter("tag_moves_total", "Tags seen to name another digest than before.", _SOURCE),
     # work
     _counter(
         "jobs_total",
         "Jobs finished, by result.",
         _KIND,
-        _closed("result", "done", "retried", "parked", "lost"),
+        _closed("result", "done", "retried"),
         from_zero=True,
     ),
     _histogram("job_seconds", "Time that one job took in a worker.", WORK_BUCKETS, _KIND),
@@ -121,7 +120,7 @@ METRICS: tuple[Metric, ...] = (
         "Sweeps of a repository or source finished, by result.",
         _SOURCE,
         _SWEEP,
-        _closed("result", "done", "truncated", "failed"),
+        _closed("result", "done"),
     ),
     # verification
     _counter("verdicts_total", "Verdicts recorded.", _SOURCE, _closed("outcome", *Outcome), _REASON),

@@ -132,7 +132,8 @@ class CensusCollector:
         for name in self._settings.sources:
             sums[name, "verified", "ok"] = 0.0
         for row in rows.tags:
-            key = (row.source, row.answer, row.reason if row.reason in _REASONS else OTHER)
+            reason = row.reason or "none"
+            key = (row.source, row.answer, reason if reason in _REASONS else OTHER)
             sums[key] = sums.get(key, 0.0) + row.tags
             if row.answer in _NOT_VERIFIED and row.since is not None:
                 age = max((now - row.since).total_seconds(), 0.0)

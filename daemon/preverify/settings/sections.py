@@ -206,7 +206,9 @@ class ListenTls(_Part):
     """TLS of the answers listener (1.3 at least)."""
 
     cert_file: Path = Field(alias="certFile")
+    """PEM file with the certificate and its chain."""
     key_file: Path = Field(alias="keyFile")
+    """PEM file with the private key."""
     client_ca_file: Path | None = Field(None, alias="clientCaFile")
     """Accept client certificates of these authorities instead of a token."""
 
@@ -242,6 +244,7 @@ class Metrics(_Part):
     """The metrics listener."""
 
     address: Address = "127.0.0.1:8788"
+    """`host:port` of one interface; every interface at once is refused. Port 0 picks a free one."""
     repository_label: bool = Field(default=False, alias="repositoryLabel")
     """Add a repository label to tag gauges (bounded to 200 repositories)."""
 
@@ -259,6 +262,7 @@ class Settings(_Part):
     signing: Signing = Signing()
     listen: Listen = Listen()
     workers: int = Field(2, ge=1, le=64)
+    """Worker processes on this machine."""
     metrics: Metrics = Metrics()
 
     @model_validator(mode="after")
