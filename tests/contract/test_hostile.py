@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from support import registries
 from support.cosign import Cosign
 from support.hostile import Hostile, Tokens
@@ -19,7 +20,7 @@ KEY = registries.FIXTURES / "keys" / "ec1"
 def run(*arguments: object, home: Path, cwd: Path | None = None) -> str:
     environment = {**os.environ, "HOME": str(home), "DOCKER_CONFIG": str(home), "COSIGN_PASSWORD": "throwaway"}
     words = [str(argument) for argument in arguments]
-    done = subprocess.run(words, env=environment, cwd=cwd, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(words, env=environment, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, (words, done.stdout, done.stderr)
     return done.stdout
 

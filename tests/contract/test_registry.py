@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support import registries
-from support.hostile import BUNDLE, EMPTY_TYPE, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, SIMPLE_SIGNING, Hostile
-from support.registry_clients import QUICK, remote
 
 from preverify.attest.referrer import fallback_tag
 from preverify.model.digest import Digest
@@ -17,6 +14,9 @@ from preverify.model.evidence import Place
 from preverify.model.reference import Repository, Subject
 from preverify.registry.client import Client, Limits
 from preverify.registry.remote import RemoteRegistry
+from support import registries
+from support.hostile import BUNDLE, EMPTY_TYPE, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, SIMPLE_SIGNING, Hostile
+from support.registry_clients import QUICK, remote
 
 Tool = Callable[[str], Path]
 
@@ -53,14 +53,13 @@ def served(request: pytest.FixtureRequest, tool: Tool, tmp_path_factory: pytest.
             yield Served(ours.host, api, deletes)
     elif kind == "regserve":
         with registries.regserve(tool) as host:
-            yield Served(host, True, True)
+            yield Served(host, api=True, deletes=True)
     else:
-        program, _, fixed = kind.partition("-fixed")
-        program = "docker-registry" if kind == "docker-registry" else program
+        program = kind.removesuffix("-fixed")
         deletes = not kind.endswith("-fixed")
         directory = tmp_path_factory.mktemp(kind)
         with registries.distribution(tool, directory, delete=deletes, program=program) as host:
-            yield Served(host, False, deletes)
+            yield Served(host, api=False, deletes=deletes)
 
 
 @pytest.fixture

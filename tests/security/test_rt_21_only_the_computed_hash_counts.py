@@ -1,12 +1,12 @@
-"""RT-21: HEAD digest, GET body and header may all differ; the only digest that ever names a subject is the computed one."""
+"""RT-21: HEAD digest, GET body and header may all differ; only the computed digest ever names a subject."""
 
 import pytest
-from support.hostile import Hostile, body, header
-from support.registry_clients import client, remote
 
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reference import Repository, Subject
+from support.hostile import Hostile, body, header
+from support.registry_clients import client, remote
 
 
 def test_head_body_and_header_all_differ() -> None:

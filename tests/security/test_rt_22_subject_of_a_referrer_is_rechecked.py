@@ -1,10 +1,10 @@
 """RT-22: a signature manifest whose `subject` is not the requested digest is ignored, wherever it is listed."""
 
 import pytest
-from support.hostile import Hostile
-from support.registry_clients import gather, remote
 
 from preverify.model.reasons import Reason
+from support.hostile import Hostile
+from support.registry_clients import gather, remote
 
 
 @pytest.mark.parametrize("listed_in", ["api", "fallback"])
@@ -17,7 +17,9 @@ def test_bundle_of_another_image_establishes_nothing(listed_in: str) -> None:
         assert [e.flaw.reason for e in found.evidence if e.flaw] == [Reason.SUBJECT_MISMATCH]
         assert not any(e.body for e in found.evidence), "its bytes are not even handed on"
         if listed_in == "api":
-            assert [e.body for e in gather(remote(registry.host), "a/b", theirs).evidence] == [b'{"bundle": "of theirs"}']
+            assert [e.body for e in gather(remote(registry.host), "a/b", theirs).evidence] == [
+                b'{"bundle": "of theirs"}'
+            ]
 
 
 def test_good_bundle_beside_a_stray_one_still_counts() -> None:

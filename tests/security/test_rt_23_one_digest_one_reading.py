@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from support.hostile import OCI_INDEX, OCI_MANIFEST, Hostile, header
-from support.registry_clients import remote
 
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
+from support.hostile import OCI_INDEX, OCI_MANIFEST, Hostile, header
+from support.registry_clients import remote
 
 BOTH = {"schemaVersion": 2, "config": {}, "layers": [], "manifests": []}
 
@@ -30,7 +30,9 @@ def test_both_shapes_in_one_document(kind: str, named: bool) -> None:
             assert caught.value.reason is Reason.CONTENT_MISMATCH
 
 
-@pytest.mark.parametrize("claimed", [OCI_INDEX, "application/vnd.docker.distribution.manifest.v2+json", "text/html", ""])
+@pytest.mark.parametrize(
+    "claimed", [OCI_INDEX, "application/vnd.docker.distribution.manifest.v2+json", "text/html", ""]
+)
 def test_content_type_that_is_not_the_media_type(claimed: str) -> None:
     with Hostile() as registry:
         registry.image("a/b", "t")

@@ -1,9 +1,8 @@
 """RT-49: an empty answer of the referrers API still consults the fallback tag; the result is the union by digest."""
 
+from preverify.model.evidence import Place
 from support.hostile import Hostile
 from support.registry_clients import gather, remote
-
-from preverify.model.evidence import Place
 
 
 def test_empty_list_does_not_hide_the_fallback_tag() -> None:

@@ -1,4 +1,4 @@
-"""RT-60: a million referrers and looping pages stop at a cap; valid evidence within it counts; others are unaffected."""
+"""RT-60: a million referrers and looping pages stop at a cap; what is valid within it counts; others feel nothing."""
 
 import itertools
 import json

@@ -4,12 +4,12 @@ import json
 import tracemalloc
 
 import pytest
-from support.hostile import OCI_CONFIG, OCI_MANIFEST, SIMPLE_SIGNING, Hostile, with_reply
-from support.registry_clients import client, gather, remote
 
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence, Unavailable
 from preverify.model.reasons import Reason
+from support.hostile import OCI_CONFIG, OCI_MANIFEST, SIMPLE_SIGNING, Hostile, with_reply
+from support.registry_clients import client, gather, remote
 
 HUGE = 1 << 40
 

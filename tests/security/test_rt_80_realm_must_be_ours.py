@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from support.hostile import Hostile, Tokens, status
-from support.registry_clients import client, eavesdropper, source
-from support.tls import authority
 
 from preverify.model.errors import Unavailable
 from preverify.model.reasons import Reason
 from preverify.registry.auth import _KNOWN_REALMS
+from support.hostile import Hostile, Tokens, status
+from support.registry_clients import client, eavesdropper, source
+from support.tls import authority
 
 
 @pytest.fixture
@@ -71,7 +71,10 @@ def test_patterns_are_no_hosts(entry: str) -> None:
 def test_listed_host_over_tls_is_used(credentials: dict[str, Path], tmp_path: Path) -> None:
     ca_file, context = authority(tmp_path)
     tokens = Tokens()
-    with Hostile(tls=context, tokens=tokens) as service, Hostile(tls=context, tokens=Tokens(issued=tokens.issued)) as registry:
+    with (
+        Hostile(tls=context, tokens=tokens) as service,
+        Hostile(tls=context, tokens=Tokens(issued=tokens.issued)) as registry,
+    ):
         assert registry.tokens is not None
         registry.tokens.realm = f"{service.url}/token"
         digest = registry.image("a/b", "t")
@@ -100,7 +103,9 @@ def test_built_in_pairs_are_whole_host_names() -> None:
             assert host.count(".") >= 1
 
 
-@pytest.mark.parametrize("where", ["auth.docker.io.evil.example", "evilauth.docker.io", "docker.io", "auth.docker.io:8443"])
+@pytest.mark.parametrize(
+    "where", ["auth.docker.io.evil.example", "evilauth.docker.io", "docker.io", "auth.docker.io:8443"]
+)
 def test_hub_trusts_exactly_its_own_service(where: str) -> None:
     from preverify.registry.auth import Authorizer
     from preverify.registry.credentials import Secret

@@ -1,16 +1,16 @@
-"""RT-81: a redirect to another host carries no Authorization, https is never left, foreign layer URLs are not fetched."""
+"""RT-81: redirects to other hosts carry no Authorization, https is never left, foreign layer URLs are not read."""
 
 import json
 from pathlib import Path
 
 import pytest
-from support.hostile import OCI_CONFIG, OCI_MANIFEST, SIMPLE_SIGNING, Hostile, if_ok, redirect
-from support.registry_clients import client, eavesdropper, gather, remote
-from support.tls import authority
 
 from preverify.model.digest import Digest
 from preverify.model.errors import NotFound, Unavailable
 from preverify.model.reasons import Reason
+from support.hostile import OCI_CONFIG, OCI_MANIFEST, SIMPLE_SIGNING, Hostile, if_ok, redirect
+from support.registry_clients import client, eavesdropper, gather, remote
+from support.tls import authority
 
 
 @pytest.fixture
@@ -63,9 +63,11 @@ def test_only_blobs_may_come_from_elsewhere(what: str, code: int, credentials: d
 def test_nothing_is_written_elsewhere(credentials: dict[str, Path]) -> None:
     with Hostile() as registry, eavesdropper() as (elsewhere, heard):
         ours = client(registry.host, credentials=credentials, extraHosts=[elsewhere])
-        registry.fault("POST", "/uploads/", lambda _seen, reply: type(reply)(
-            status=202, headers={"Location": f"http://{elsewhere}/upload"}
-        ))
+        registry.fault(
+            "POST",
+            "/uploads/",
+            lambda _seen, reply: type(reply)(status=202, headers={"Location": f"http://{elsewhere}/upload"}),
+        )
         with pytest.raises(Unavailable, match="nothing of ours goes"):
             ours.put_blob("a/b", b"data")
         registry.heal()

@@ -1,4 +1,4 @@
-"""RT-82: stored credentials are keyed by the exact host; suffixes, prefixes, ports and look-alike letters get nothing."""
+"""RT-82: stored credentials are keyed by the exact host; suffixes, prefixes, ports and look-alikes get nothing."""
 
 import base64
 import json
@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from support.hostile import Hostile
-from support.registry_clients import client
 
 from preverify.model.errors import BadInput, Unavailable
 from preverify.model.reference import registry_host
 from preverify.registry import credentials
 from preverify.settings import Credentials
+from support.hostile import Hostile
+from support.registry_clients import client
 
 ENTRY = {"auth": base64.b64encode(b"robot:correct horse").decode()}
 
@@ -98,7 +98,7 @@ def test_allowed_helper_is_asked_for_exactly_our_host(tmp_path: Path, helper: Pa
     assert helper.read_text() == "registry.example\n"
 
 
-@pytest.mark.parametrize("host", ["regіstry.example", "registry。example", "registry.example\u200b", "a_b"])  # noqa: RUF001, PLE2515
+@pytest.mark.parametrize("host", ["regіstry.example", "registry。example", "registry.example\u200b", "a_b"])  # noqa: RUF001
 def test_look_alike_letters_are_no_registry_host(host: str) -> None:
     with pytest.raises(BadInput):
         registry_host(host)

@@ -2,14 +2,14 @@
 
 import pycurl
 import pytest
-from support.hostile import Hostile, redirect, status
-from support.registry_clients import client, eavesdropper
 
 from preverify.model.digest import Digest
 from preverify.model.errors import Unavailable
 from preverify.model.reasons import Reason
 from preverify.registry.addresses import Reach, refusal
 from preverify.registry.engine import Engine
+from support.hostile import Hostile, redirect, status
+from support.registry_clients import client, eavesdropper
 
 PRIVATE = [
     "127.0.0.1",
@@ -67,7 +67,9 @@ def test_private_sources_reach_private_addresses(address: str) -> None:
     assert refusal(address, Reach.PRIVATE) is None
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::"]
+)
 def test_public_addresses_are_reached_by_all(address: str) -> None:
     assert refusal(address, Reach.PUBLIC) is None
     assert refusal(address, Reach.PRIVATE) is None
@@ -85,7 +87,8 @@ def test_public_source_on_loopback_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["http://{elsewhere}/x", "http://localhost:{port}/x", "http://2130706433:{port}/x", "http://0x7f.1:{port}/x"]
+    "target",
+    ["http://{elsewhere}/x", "http://localhost:{port}/x", "http://2130706433:{port}/x", "http://0x7f.1:{port}/x"],
 )
 def test_redirect_to_a_private_address_is_refused(target: str) -> None:
     with Hostile() as registry, eavesdropper() as (elsewhere, heard):

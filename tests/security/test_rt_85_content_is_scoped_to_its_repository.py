@@ -1,13 +1,13 @@
 """RT-85: content of one repository is never taken for another, equal digests or not; what we hold is keyed by both."""
 
 import pytest
-from support.hostile import SIMPLE_SIGNING, Hostile
-from support.registry_clients import client, gather, remote
 
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, NotFound
 from preverify.model.evidence import Image
 from preverify.model.reference import Repository, Subject
+from support.hostile import SIMPLE_SIGNING, Hostile
+from support.registry_clients import client, gather, remote
 
 
 def test_blob_of_one_repository_is_not_in_another() -> None:

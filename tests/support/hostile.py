@@ -443,7 +443,8 @@ class Hostile:
         if not known and not self.tokens.anonymous:
             return _error(401, "UNAUTHORIZED")
         token = secrets.token_hex(16)
-        scopes = " ".join(value for name, value in parse_qsl(urlsplit(seen.target).query) if name == "scope")
+        asked = f"{urlsplit(seen.target).query}&{seen.body.decode()}"
+        scopes = " ".join(value for name, value in parse_qsl(asked) if name == "scope")
         life = 60 if self.tokens.expires_in is None else self.tokens.expires_in
         self.tokens.issued[token] = (scopes, time.monotonic() + life)
         document: dict[str, object] = {"token": token}
@@ -505,7 +506,7 @@ class _Handler(BaseHTTPRequestHandler):
         seen = Seen(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, b"".join(self._chunks()))
         self._send(self.server.owner.reply_to(seen))
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  # the names that the base class calls
 
     def _chunks(self) -> Iterator[bytes]:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -547,5 +548,5 @@ class _Handler(BaseHTTPRequestHandler):
             if reply.cut is not None or reply.length is not None:
                 self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Stay silent."""

@@ -31,7 +31,7 @@ def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey, *, ca: b
 
 
 def authority(directory: Path, *, names: tuple[str, ...] = ("localhost",)) -> tuple[Path, ssl.SSLContext]:
-    """Make an authority and a server certificate for 127.0.0.1 and `names`; returns the CA file and a server context."""
+    """Make an authority and a certificate for 127.0.0.1 and `names`; returns the CA file and a server context."""
     root, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     usage = x509.KeyUsage(
         digital_signature=True,
@@ -55,9 +55,7 @@ def authority(directory: Path, *, names: tuple[str, ...] = ("localhost",)) -> tu
     ca_file, chain, key_file = directory / "ca.pem", directory / "server.pem", directory / "server.key"
     ca_file.write_bytes(ca.sign(root, hashes.SHA256()).public_bytes(pem))
     chain.write_bytes(server.sign(root, hashes.SHA256()).public_bytes(pem))
-    key_file.write_bytes(
-        leaf.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    key_file.write_bytes(leaf.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key_file)
     return ca_file, context

@@ -9,7 +9,7 @@ from preverify.model.errors import BadInput
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9._-]{0,252}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])"
-    r"(?::(?P<port>[0-9]{1,5}))?(?P<target>/[!-\[\]-_a-~]*)?",
+    r"(?::(?P<port>[0-9]{1,5}))?(?P<target>/[!$-\[\]-_a-~]*)?",
     re.IGNORECASE,
 )
 _PORTS = {"http": 80, "https": 443}

@@ -4,14 +4,14 @@ import time
 from datetime import timedelta
 
 import pytest
-from support.hostile import Hostile, Tokens, body, header, status, with_reply
-from support.registry_clients import client, eavesdropper
 
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence, Unavailable
 from preverify.model.reasons import Reason
 from preverify.registry.client import Limits
 from preverify.registry.engine import Timeouts
+from support.hostile import Hostile, Tokens, body, header, status, with_reply
+from support.registry_clients import client, eavesdropper
 
 
 def _credentials(tmp_path, tokens):  # type: ignore[no-untyped-def]
@@ -181,7 +181,9 @@ def test_answer_over_the_cap_is_refused(hostile: Hostile) -> None:
     assert caught.value.reason is Reason.TOO_LARGE
 
 
-@pytest.mark.parametrize("path", ["a/../../x", "c:t?x=1", "A", "", "a//b", "a b", "c@nodigest", "a/", "/a", "a%2fb", "é"])
+@pytest.mark.parametrize(
+    "path", ["a/../../x", "c:t?x=1", "A", "", "a//b", "a b", "c@nodigest", "a/", "/a", "a%2fb", "é"]
+)
 def test_names_outside_the_grammar_never_reach_a_url(hostile: Hostile, path: str) -> None:
     ours = client(hostile.host)
     digest = Digest.of(b"")

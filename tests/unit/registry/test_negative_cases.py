@@ -1,10 +1,18 @@
-"""Registry and OCI content that must be refused or establish nothing. Numbers are those of the list of negative cases."""
+"""Registry and OCI content that must be refused or establish nothing. Numbered as in the list of negative cases."""
 
 import gzip
 import json
 from datetime import timedelta
 
 import pytest
+
+from preverify.model.digest import Digest
+from preverify.model.errors import MalformedEvidence
+from preverify.model.evidence import Place
+from preverify.model.reasons import Reason
+from preverify.model.reference import Reference, Repository
+from preverify.registry.client import Limits
+from preverify.registry.engine import Timeouts
 from support.hostile import (
     BUNDLE,
     DSSE,
@@ -19,14 +27,6 @@ from support.hostile import (
     with_reply,
 )
 from support.registry_clients import client, gather, image, remote
-
-from preverify.model.digest import Digest
-from preverify.model.errors import MalformedEvidence
-from preverify.model.evidence import Place
-from preverify.model.reasons import Reason
-from preverify.model.reference import Reference, Repository
-from preverify.registry.client import Limits
-from preverify.registry.engine import Timeouts
 
 IMAGE = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {}, "layers": []}
 INDEX = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
