@@ -205,8 +205,8 @@ def _rebuilt(form: Mapping[str, Any]) -> Policy:
     }
     return compiled(
         name=form["name"],
-        images=tuple(form["images"]),
-        namespaces=tuple(form["namespaces"]),
+        images=tuple(globs.check(pattern) for pattern in form["images"]),
+        namespaces=tuple(globs.check(pattern) for pattern in form["namespaces"]),
         mode=Mode(form["mode"]),
         platforms=form["platforms"],
         valid_for=timedelta(seconds=form["validForSeconds"]),

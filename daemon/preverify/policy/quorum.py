@@ -81,8 +81,8 @@ class Quorum:
         by_key: dict[str, list[str]] = {}
         for signer in ordered:
             by_key.setdefault(signer.key.id, []).append(signer.name)
-        if needed < 1:
-            raise ValueError(f"needs {needed} signers, expected at least 1")
+        if type(needed) is not int or needed < 1:  # a stored `true` or 1.5 would compare like a number
+            raise ValueError(f"needs {needed!r} signers, expected a number of at least 1")
         if needed > len(by_key):
             written = "; ".join(" and ".join(names) + " are one key" for names in by_key.values() if len(names) > 1)
             because = f" ({written})" if written else ""

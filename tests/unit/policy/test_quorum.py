@@ -25,7 +25,7 @@ def test_two_names_of_one_key_are_one_signer() -> None:
 
 @pytest.mark.parametrize("needed", [0, -1])
 def test_nobody_is_not_enough(needed: int) -> None:
-    with pytest.raises(ValueError, match="expected at least 1"):
+    with pytest.raises(ValueError, match="expected a number of at least 1"):
         Quorum.of(needed, signers("release"))
 
 

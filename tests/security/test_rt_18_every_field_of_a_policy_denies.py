@@ -1,0 +1,248 @@
+"""RT-18: no field of a policy is ignored (CVE-2025-29778): violating each one denies, and unknown ones do not load.
+
+The table below is compared with the fields of the code: a new field without a row here fails this file.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from pydantic import BaseModel
+
+from preverify.model.errors import BadConfiguration
+from preverify.model.findings import Finding
+from preverify.model.reference import Repository
+from preverify.model.verdicts import Answer
+from preverify.policy.answers import compose, policy_answer
+from preverify.policy.decide import decide
+from preverify.policy.policies import PolicySet
+from preverify.policy.quorum import BySpec
+from preverify.policy.rules import SPECS
+from preverify.policy.schema import KINDS, KeySpec, Metadata, PolicySpec, RuleBase, RuleSpec, SignerSpec
+from preverify.policy.wire import Part
+from support.policies import (
+    ATTESTED,
+    NOW,
+    SIGNED,
+    SIGNERS,
+    SUBJECT,
+    attestation,
+    gathered,
+    new_id,
+    pem,
+    policy_set,
+    policy_text,
+    signature,
+)
+
+LABELS = {
+    "api_version",
+    "kind",
+    "metadata",
+    "spec",
+    "name",
+}  # frames and names; wrong ones do not load (test_documents)
+
+
+def ask(
+    policies: PolicySet, *findings: Finding, namespace: str | None = None, later_hours: float = 0, repository: str = ""
+) -> Answer:
+    """Decide and answer as the daemon does."""
+    parts = {
+        policy.name: policy_answer(
+            policies, decide(policy, gathered(), findings, now=NOW, trust_epoch="keys-only", new_id=new_id)
+        )
+        for policy in policies.matching(SUBJECT.repository)
+    }
+    return compose(
+        policies,
+        Repository("registry.example", repository) if repository else SUBJECT.repository,
+        SUBJECT.digest,
+        parts,
+        image="",
+        generation=1,
+        namespaces=namespace,
+        now=NOW + timedelta(hours=later_hours),
+    )
+
+
+def signed_by(by: str, more: str = "") -> PolicySet:
+    return policy_set(policy_text(f"[{{name: signed, signature: {{by: {by}{more}}}}}]"))
+
+
+# field of the written form -> (an answer that admits, the same with only this field violated)
+STAGED = "{any: [release]}, annotations: {stage: production}"
+TABLE: dict[str, tuple[Answer, Answer]] = {
+    "KeySpec.file": (
+        ask(policy_set(policy_text(SIGNED)), signature()),
+        ask(policy_set(policy_text(SIGNED), reader=lambda _: pem("vendor")), signature()),
+    ),
+    "SignerSpec.key": (
+        ask(policy_set(policy_text(SIGNED)), signature()),
+        ask(policy_set(policy_text(SIGNED), signers=SIGNERS.replace("release.pub", "vendor.pub")), signature()),
+    ),
+    "BySpec.any": (
+        ask(signed_by("{any: [release, vendor]}"), signature("vendor")),
+        ask(signed_by("{any: [release, vendor]}"), signature("security")),
+    ),
+    "BySpec.all": (
+        ask(signed_by("{all: [release, vendor]}"), signature("vendor"), signature()),
+        ask(signed_by("{all: [release, vendor]}"), signature("vendor")),
+    ),
+    "BySpec.at_least": (
+        ask(signed_by("{atLeast: 2, of: [release, vendor]}"), signature(), signature("vendor")),
+        ask(signed_by("{atLeast: 2, of: [release, vendor]}"), signature(), signature(n=2)),
+    ),
+    "BySpec.of": (
+        ask(signed_by("{atLeast: 1, of: [release, vendor]}"), signature("vendor")),
+        ask(signed_by("{atLeast: 1, of: [release, vendor]}"), signature("security")),
+    ),
+    "SignatureSpec.by": (
+        ask(signed_by("{any: [release]}"), signature()),
+        ask(signed_by("{any: [release]}"), signature("vendor")),
+    ),
+    "SignatureSpec.annotations": (
+        ask(signed_by(STAGED), signature(annotations={"stage": "production"})),
+        ask(signed_by(STAGED), signature(annotations={"stage": "test"})),
+    ),
+    "AttestationSpec.type": (
+        ask(policy_set(policy_text(ATTESTED)), attestation()),
+        ask(policy_set(policy_text(ATTESTED)), attestation("release", "https://spdx.dev/Document")),
+    ),
+    "AttestationSpec.by": (
+        ask(policy_set(policy_text(ATTESTED)), attestation()),
+        ask(policy_set(policy_text(ATTESTED)), attestation("vendor")),
+    ),
+    "RuleSpec.signature": (
+        ask(policy_set(policy_text(SIGNED)), signature()),
+        ask(policy_set(policy_text(SIGNED)), attestation()),
+    ),
+    "RuleSpec.attestation": (
+        ask(policy_set(policy_text(ATTESTED)), attestation()),
+        ask(policy_set(policy_text(ATTESTED)), signature()),
+    ),
+    "RuleSpec.mode": tuple(  # type: ignore[dict-item]
+        ask(
+            policy_set(
+                policy_text(
+                    "[{name: signed, signature: {by: {any: [release]}}},"
+                    f" {{name: built, mode: {mode}, attestation: {{type: vuln, by: {{any: [release]}}}}}}]"
+                )
+            ),
+            signature(),
+        )
+        for mode in ("audit", "enforce")
+    ),
+    "PolicySpec.images": (
+        ask(policy_set(policy_text(SIGNED)), signature()),
+        ask(policy_set(policy_text(SIGNED)), signature(), repository="elsewhere/api"),
+    ),
+    "PolicySpec.namespaces": (
+        ask(policy_set(policy_text(SIGNED, namespaces="[prod]")), signature(), namespace="prod"),
+        ask(policy_set(policy_text(SIGNED, namespaces="[prod]")), signature(), namespace="dev"),
+    ),
+    "PolicySpec.mode": (
+        ask(policy_set(policy_text(SIGNED, mode="warn"))),
+        ask(policy_set(policy_text(SIGNED, mode="enforce"))),
+    ),
+    "PolicySpec.valid_for": (
+        ask(policy_set(policy_text(SIGNED, validFor="2h")), signature(), later_hours=1.9),
+        ask(policy_set(policy_text(SIGNED, validFor="2h")), signature(), later_hours=2),
+    ),
+    "PolicySpec.require": (
+        ask(policy_set(policy_text(f"{SIGNED[:-1]}, {ATTESTED[1:]}")), signature(), attestation()),
+        ask(policy_set(policy_text(f"{SIGNED[:-1]}, {ATTESTED[1:]}")), signature()),
+    ),
+}
+# Fields with a single value in this version: nothing can violate them, every other value does not load.
+FIXED = {
+    "SignerSpec.tlog": ("tlog: none", "tlog: rekor2"),
+    "PolicySpec.platforms": ("spec:\n", "spec:\n  platforms: each\n"),
+}
+
+
+def written_parts() -> Iterator[type[BaseModel]]:
+    yield from (KeySpec, SignerSpec, BySpec, *SPECS.values(), RuleSpec, PolicySpec, Metadata, *KINDS.values())
+
+
+def test_every_field_has_its_row() -> None:
+    fields = {f"{part.__name__}.{name}" for part in written_parts() for name in part.model_fields if name not in LABELS}
+    assert fields == set(TABLE) | set(FIXED)
+
+
+def test_no_written_part_is_forgotten() -> None:
+    def below(part: type[Part]) -> Iterator[type[Part]]:
+        for child in part.__subclasses__():
+            yield child
+            yield from below(child)
+
+    assert set(below(Part)) == {*written_parts(), RuleBase}
+
+
+@pytest.mark.parametrize("field", list(TABLE))
+def test_violating_a_field_denies(field: str) -> None:
+    kept, violated = TABLE[field]
+    assert kept.admit
+    assert not violated.admit
+
+
+@pytest.mark.parametrize("field", list(FIXED))
+def test_a_value_that_this_version_cannot_honour_does_not_load(field: str) -> None:
+    known, unknown = FIXED[field]
+    of_signers = field.startswith("SignerSpec")
+    signers = SIGNERS.replace(known, unknown, 1) if of_signers else SIGNERS
+    policy = policy_text(SIGNED) if of_signers else policy_text(SIGNED).replace(known, unknown, 1)
+    assert (signers, policy) != (SIGNERS, policy_text(SIGNED))
+    with pytest.raises(BadConfiguration, match="this version of preverify"):
+        policy_set(policy, signers=signers)
+
+
+LATER = [
+    ("signer", key, f"{{x: {{key: {{file: keys/release.pub}}, tlog: none, {key}: x}}}}") for key in SignerSpec.later
+] + [("key", key, f"{{x: {{key: {{file: keys/release.pub, {key}: x}}, tlog: none}}}}") for key in KeySpec.later]
+
+
+@pytest.mark.parametrize(("where", "key", "spec"), LATER)
+def test_words_of_later_versions_in_signers_do_not_load(where: str, key: str, spec: str) -> None:
+    document = f"apiVersion: preverify/v1\nkind: Signers\nmetadata: {{name: later}}\nspec: {spec}\n"
+    with pytest.raises(BadConfiguration, match=f"'{key}' is not in this version of preverify"):
+        policy_set(document)
+
+
+@pytest.mark.parametrize("key", [*PolicySpec.later])
+def test_words_of_later_versions_in_policies_do_not_load(key: str) -> None:
+    with pytest.raises(BadConfiguration, match=f"'{key}' is not in this version of preverify"):
+        policy_set(policy_text(SIGNED, **{key: "{}"}))
+
+
+@pytest.mark.parametrize("key", [*RuleBase.later])
+def test_words_of_later_versions_in_rules_do_not_load(key: str) -> None:
+    beside = f"[{{name: signed, {key}: {{}}, signature: {{by: {{any: [release]}}}}}}]"
+    for require in (beside, f"[{{name: a, {key}: x}}]"):
+        with pytest.raises(BadConfiguration, match=f"'{key}' is not in this version of preverify"):
+            policy_set(policy_text(require))
+
+
+@pytest.mark.parametrize("key", [*SPECS["attestation"].later])
+def test_words_of_later_versions_in_attestations_do_not_load(key: str) -> None:
+    with pytest.raises(BadConfiguration, match=f"'{key}' is not in this version of preverify"):
+        policy_set(policy_text(f"[{{name: a, attestation: {{type: vuln, by: {{any: [release]}}, {key}: x}}}}]"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        policy_text(SIGNED) + "subjectRegExp: x\n",
+        policy_text(SIGNED, subjectRegExp="x"),
+        policy_text(SIGNED).replace("{name: shop-release}", "{name: shop-release, labels: {}}"),
+        policy_text(SIGNED.replace("{name: signed,", "{name: signed, subjectRegExp: x,")),
+        policy_text(SIGNED.replace("{by:", "{subjectRegExp: x, by:")),
+        policy_text(SIGNED.replace("{any:", "{subjectRegExp: x, any:")),
+        SIGNERS.replace("name: all", "name: more, x: y").replace("  release", "  other"),
+        SIGNERS.replace("tlog: none", "tlog: none, subjectRegExp: x").replace("  release", "  other"),
+        SIGNERS.replace("keys/release.pub", "keys/release.pub, subjectRegExp: x").replace("  release", "  other"),
+    ],
+)
+def test_an_unknown_key_anywhere_does_not_load(text: str) -> None:
+    with pytest.raises(BadConfiguration, match="unknown key"):
+        policy_set(text)
