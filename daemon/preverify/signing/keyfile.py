@@ -105,8 +105,8 @@ def _read(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise BadConfiguration(f"signing key cannot be read: {error.strerror}", where=str(path)) from error
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(file.fileno())
+    try:
+        facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise BadConfiguration("signing key is no regular file", where=str(path))
         if facts.st_mode & _OTHERS:
@@ -117,7 +117,9 @@ def _read(path: Path) -> bytes:
             )
         if facts.st_size > _MAX_BYTES:
             raise BadConfiguration(f"signing key has {facts.st_size} bytes, at most {_MAX_BYTES}", where=str(path))
-        return file.read(_MAX_BYTES)
+        return os.read(descriptor, _MAX_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _load(data: bytes, path: Path) -> ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey:

@@ -67,6 +67,7 @@ class SigningProcess:
         clock: Clock | None = None,
         per_second: float = 100.0,
         burst: int = 400,
+        hardened: bool = True,
     ) -> Self:
         """Open the key and what else the process needs.
 
@@ -79,13 +80,15 @@ class SigningProcess:
             clock: Time; the machine's where not given.
             per_second: Signatures a second in the long run. A flood of them is somebody's attempt at something.
             burst: Signatures at once, for example after a change of policy.
+            hardened: Close this process to debuggers and core dumps. False only where it is not a process of its own.
 
         Raises:
             BadConfiguration: no usable key or journal.
         """
         if settings.key_file is None:
             raise BadInput("signing.keyFile is not set: nothing can be signed")
-        harden()
+        if hardened:
+            harden()
         clock = clock or SystemClock()
         key = open_key(settings.key_file)
         signatory = Signatory(
@@ -103,11 +106,16 @@ class SigningProcess:
         poll = select.poll()
         for fd in self._sockets:
             poll.register(fd, select.POLLIN)
-        while self._sockets and not stopping():
-            for fd, events in poll.poll(_POLL_MILLISECONDS):
-                if not self._serve(fd) and events & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
-                    poll.unregister(fd)
-                    self._sockets.pop(fd).close()
+        try:
+            while self._sockets and not stopping():
+                for fd, events in poll.poll(_POLL_MILLISECONDS):
+                    if not self._serve(fd) and events & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
+                        poll.unregister(fd)
+                        self._sockets.pop(fd).close()
+        finally:
+            for connection in self._sockets.values():
+                connection.close()
+            self._signatory.close()
 
     def _serve(self, fd: int) -> bool:
         """Answer one packet; False where none was there (an empty packet is none)."""

@@ -73,8 +73,8 @@ class Signatory:
         now = self._clock.now()
         row = self._row(statement_id)
         generation, policies = self._active()
-        verdicts = self._verdicts(row, now)
         profile = policies.profile(row.subject.repository)
+        verdicts = self._verdicts(row, profile, now)
         inputs = self._rederived(row.subject, verdicts, profile)
         built = statement.build(
             row.subject,
@@ -95,6 +95,10 @@ class Signatory:
             key_id=self._key.public.id,
             valid_until=valid_until,
         )
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._journal.close()
 
     def _row(self, statement_id: str) -> StoredStatement:
         row = self._records.statements.statement(statement_id)
@@ -124,8 +128,8 @@ class Signatory:
             self._policies = (row.digest, PolicySet.from_document(row.document))
         return row, self._policies[1]
 
-    def _verdicts(self, row: StoredStatement, now: datetime) -> tuple[Verdict, ...]:
-        """Read the verdict rows; each has to be current and to hold at this moment."""
+    def _verdicts(self, row: StoredStatement, profile: Sequence[Policy], now: datetime) -> tuple[Verdict, ...]:
+        """Read the verdict rows; each has to be current, under a policy of the profile, and to hold at this moment."""
         found = self._records.history.verdicts(row.verdicts)
         if tuple(v.id for v in found) != row.verdicts:
             raise BadInput(f"statement {row.id} names {len(row.verdicts)} verdicts, {len(found)} of them are stored")
@@ -139,6 +143,11 @@ class Signatory:
                 raise BadInput(f"verdict {verdict.id} and the current row of policy {verdict.policy} do not agree")
             if standing.valid_until is None or standing.valid_until <= now:
                 raise BadInput(f"verdict {verdict.id} of policy {verdict.policy} does not hold any more: decide anew")
+            latest = max(now, verdict.decided_at) + statement.MAX_SKEW + _policy_of(verdict, profile).valid_for
+            if standing.valid_until > latest:
+                raise BadInput(
+                    f"verdict {verdict.id} of policy {verdict.policy} holds for longer than any look can say"
+                )
             if verdict.trust_epoch != self._trust_epoch:
                 raise BadInput(f"verdict {verdict.id} rests on the trust {verdict.trust_epoch[:80]!r}, not on today's")
         return found
@@ -156,18 +165,11 @@ class Signatory:
         if not subject.digest.names(gathered.image.manifest):
             raise BadInput(f"the stored manifest does not have the digest {subject.digest}")
         by_id = {e.id: e for e in gathered.evidence}
-        by_name = {policy.name: policy for policy in profile}
         inputs: set[Digest] = set()
         for verdict in verdicts:
-            policy = by_name.get(verdict.policy)
-            if policy is None or policy.digest != verdict.policy_digest:
-                raise BadInput(
-                    f"verdict {verdict.id} is under {verdict.policy}@{verdict.policy_digest}, which is no "
-                    f"enforcing policy of the active profile for {subject.repository}"
-                )
             used = _used(verdict, by_id)
             inputs.update(e.manifest for e in used.values())
-            self._redecide(policy, verdict, gathered, used)
+            self._redecide(_policy_of(verdict, profile), verdict, gathered, used)
         return tuple(sorted(inputs))
 
     def _redecide(self, policy: Policy, verdict: Verdict, gathered: Gathered, used: Mapping[str, Evidence]) -> None:
@@ -183,8 +185,9 @@ class Signatory:
         )
         if again.outcome is not Outcome.PASSED or verdict.outcome is not Outcome.PASSED:
             raise BadInput(f"verdict {verdict.id} says {verdict.outcome.value}, its findings say {again.outcome.value}")
-        counted = [(r.rule, r.outcome) for r in verdict.rules if r.counted]
-        if counted != [(r.rule, r.outcome) for r in again.rules if r.counted]:
+        if verdict.valid_until != again.valid_until:
+            raise BadInput(f"verdict {verdict.id} is not valid for as long as {policy.name} says")
+        if [r for r in verdict.rules if r.counted] != [r for r in again.rules if r.counted]:
             raise BadInput(f"verdict {verdict.id} and its findings do not agree on the rules of {policy.name}")
 
     def _once(self, row: StoredStatement, built: statement.Statement, now: datetime) -> tuple[bytes, datetime]:
@@ -203,6 +206,16 @@ class Signatory:
             key=self._key.public.id,
         )
         return built.payload, built.valid_until
+
+
+def _policy_of(verdict: Verdict, profile: Sequence[Policy]) -> Policy:
+    for policy in profile:
+        if (policy.name, policy.digest) == (verdict.policy, verdict.policy_digest):
+            return policy
+    raise BadInput(
+        f"verdict {verdict.id} is under {verdict.policy}@{verdict.policy_digest}, which is no enforcing policy of the "
+        f"active profile for {verdict.subject.repository}"
+    )
 
 
 def _used(verdict: Verdict, by_id: Mapping[str, Evidence]) -> dict[str, Evidence]:
