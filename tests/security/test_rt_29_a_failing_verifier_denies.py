@@ -35,7 +35,6 @@ CALLS: list[tuple[str, Any, str]] = [
     ("attestation", signed_statement, "parse_statement"),
     ("bundle", sigstore_bundle, "parse"),
     ("bundle", sigstore_bundle, "_check_limits"),
-    ("bundle", sigstore_bundle, "_check_spelling"),
     ("bundle", sigstore_bundle.Bundle, "model_validate"),
     ("bundle", sigstore_bundle, "read_envelope"),
     ("bundle", sigstore_bundle, "verify_statement"),

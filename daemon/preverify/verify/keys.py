@@ -1,7 +1,7 @@
 """Public keys: loading, the algorithms that we accept for each kind, and the raw verification."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
@@ -132,7 +132,8 @@ def _canonical(key: PublicKeyTypes) -> bytes:
 def _verifier(key: PublicKeyTypes) -> Callable[[bytes, bytes], bool]:
     """Return the one check that suits `key`, or refuse the key by name."""
     if isinstance(key, ec.EllipticCurvePublicKey) and (algorithms := _ECDSA.get(key.curve.name)):
-        return partial(_ecdsa, key, algorithms)
+        checks = [partial(key.verify, signature_algorithm=each) for each in algorithms]
+        return partial(_holds, checks[0]) if len(checks) == 1 else partial(_any_holds, checks)
     if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
         return partial(_holds, partial(key.verify, padding=_PKCS1, algorithm=_SHA256))
     if isinstance(key, Ed25519PublicKey):
@@ -148,8 +149,8 @@ def _name(key: PublicKeyTypes) -> str:
     return f"a key of kind {type(key).__name__.removesuffix('PublicKey')}"
 
 
-def _ecdsa(key: ec.EllipticCurvePublicKey, algorithms: tuple[ec.ECDSA, ...], signature: bytes, message: bytes) -> bool:
-    return any(_holds(partial(key.verify, signature_algorithm=each), signature, message) for each in algorithms)
+def _any_holds(checks: Sequence[Callable[[bytes, bytes], None]], signature: bytes, message: bytes) -> bool:
+    return any(_holds(check, signature, message) for check in checks)
 
 
 def _holds(check: Callable[[bytes, bytes], None], signature: bytes, message: bytes) -> bool:
