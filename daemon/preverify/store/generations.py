@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, literal, null, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, literal, select, update
 
 from preverify.model.errors import BadInput
 from preverify.policy.documents import PolicySet
@@ -125,10 +125,10 @@ class SqlGenerations:
         )
         known = select(p.policy_digest).where(p.tenant == self.tenant)
         stale = (c.tenant == self.tenant, c.policy_digest.in_(known.except_(active)))
-        subjects = select(
-            *(c[name] for name in _SUBJECT), literal("subject"), literal(now, t.change.c.at.type), null()
-        ).where(*stale)
-        connection.execute(insert(t.change).from_select([*_SUBJECT, "kind", "at", "number"], subjects.distinct()))
+        subjects = select(*(c[name] for name in _SUBJECT), literal("subject"), literal(now, t.change.c.at.type)).where(
+            *stale
+        )
+        connection.execute(insert(t.change).from_select([*_SUBJECT, "kind", "at"], subjects.distinct()))
         connection.execute(delete(t.current_verdict).where(*stale))
 
 

@@ -82,8 +82,11 @@ def store(connection: Connection, batch: Sequence[_Prepared], *, clock: Clock, n
     live = live_policies(connection, sorted({p.recording.tenant for p in batch}))
     _store_verdicts(connection, batch, before, live, now)
     _drop_unused(connection, batch, before)
-    want_statements(connection, [p.recording for p in batch if p.recording.publish], clock=clock, now=now)
-    withdraw_statements(connection, [p.recording for p in batch if p.recording.withdraw], now=now)
+    # Two looks at one subject may end in one batch. Only the later one speaks: were both verdict sets wanted, each
+    # would drop the other as older, and neither would ever be signed.
+    speaks = {p.names: p.recording for p in batch if p.recording.publish or p.recording.withdraw}.values()
+    want_statements(connection, [r for r in speaks if r.publish], clock=clock, now=now)
+    withdraw_statements(connection, [r for r in speaks if r.withdraw], now=now)
     note_subjects(connection, [p.names for p in batch if p.recording.verdicts or p.recording.renewals], now=now)
     make_due(connection, [job for p in batch for job in _jobs(p.recording, live, now)], now=now)
 
