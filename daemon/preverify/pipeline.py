@@ -9,7 +9,7 @@ from preverify.model.errors import BadInput
 from preverify.model.evidence import Gathered, Image
 from preverify.model.findings import Finding
 from preverify.model.reference import Reference, Subject
-from preverify.model.verdicts import Outcome, Verdict
+from preverify.model.verdicts import Outcome, RuleResult, Verdict
 from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet
 from preverify.ports import (
@@ -272,7 +272,16 @@ def _still_holds(prior: Verdict, verdict: Verdict, clock: Clock) -> bool:
 
 
 def _same(prior: Verdict, verdict: Verdict) -> bool:
-    return (prior.outcome, prior.rules) == (verdict.outcome, verdict.rules)
+    """Say whether the conclusion is the same.
+
+    Which objects it rests on is left out: our own statement changes the manifest that holds other people's layers, and
+    with it their ids. Were that a new decision, each publication would cause the next, for ever.
+    """
+    return prior.outcome is verdict.outcome and _conclusion(prior) == _conclusion(verdict)
+
+
+def _conclusion(verdict: Verdict) -> tuple[RuleResult, ...]:
+    return tuple(replace(result, evidence=()) for result in verdict.rules)
 
 
 def _key(verdict: Verdict) -> tuple[str, str, str]:

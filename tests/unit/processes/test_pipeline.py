@@ -135,6 +135,16 @@ def test_the_same_conclusion_again_renews_in_place(policies: PolicySet) -> None:
     assert recording.publish == ("v_1",)  # the set that stands: publishing it again changes nothing
 
 
+def test_other_ids_of_the_evidence_are_no_new_decision(policies: PolicySet) -> None:
+    """Publishing into a `.att` with foreign layers changes their ids; it must not cause the next publication."""
+    prior = verdict(policies, Outcome.PASSED)
+    moved = replace(prior, id="v_2", rules=(replace(prior.rules[0], evidence=("sha256:other",)),))
+    recording = settle(policies, moved, current=(prior,), live=(statement(),))
+    assert (recording.verdicts, recording.publish) == ((), ("v_1",))
+    other = replace(prior, id="v_2", rules=(replace(prior.rules[0], detail="signature by somebody else"),))
+    assert settle(policies, other, current=(prior,), live=(statement(),)).verdicts == (other,)
+
+
 def test_a_publication_at_half_its_life_is_a_new_decision(policies: PolicySet) -> None:
     """`timeVerified` must be the time of a decision, not of a copy."""
     prior = verdict(policies, Outcome.PASSED)
