@@ -11,6 +11,7 @@ from preverify.store.sql import chunks, matches
 
 _KEY = ("tenant", "source", "kind", "repository", "key")
 _COPIED = (*_KEY, "cause", "priority", "attempts", "created_at")
+_LOCK = 7013927402
 _Source = tuple[str, str]
 
 
@@ -21,6 +22,8 @@ def open_due(connection: Connection, *, now: datetime, window: int) -> int:
     earlier time. Work whose job is open already waits for its end.
     """
     j = t.job.c
+    if connection.dialect.name == "postgresql":  # a lease holder that is one no more may still be at it
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     opened: dict[_Source, int] = {
         (row[0], row[1]): row[2]
         for row in connection.execute(select(j.tenant, j.source, func.count()).group_by(j.tenant, j.source))
