@@ -18,7 +18,7 @@ from time import monotonic, sleep
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 60
+SECONDS = 120
 
 
 @dataclass(frozen=True)

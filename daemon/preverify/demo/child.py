@@ -20,7 +20,7 @@ from preverify.demo.asking import DemoFailed, ask
 from preverify.demo.catalogue import POLICIES
 from preverify.model.keys import TrustedKey
 
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 20
 
 
