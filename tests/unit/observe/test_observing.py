@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 import preverify
 from preverify import observe
-from preverify.observe.catalogue import BY_NAME, Kind
+from preverify.observe.catalogue import BY_NAME, METRICS, Kind
 from preverify.ports import Observer
 
 _PACKAGE = Path(preverify.__file__).parent
@@ -110,3 +110,10 @@ def test_everything_that_the_program_counts_is_declared_with_exactly_its_labels(
             wrong.append(f"{where}: {name} has labels {sorted(metric.label_names)}, counted with {sorted(labels)}")
     assert wrong == []
     assert len(calls) >= 5, "the search itself must find something"
+
+
+def test_everything_that_is_declared_is_counted_somewhere() -> None:
+    """A metric that nothing counts shows zero for ever, and the alert on it sleeps."""
+    counted = {name for _, _, name, _ in _calls()} | {"registry_up"}
+    declared = {metric.name for metric in METRICS if metric.where == "process"}
+    assert declared - counted == set()
