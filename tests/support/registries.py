@@ -132,7 +132,7 @@ def push(host: str, store: Any, repo: str, target: str, *, subject: str, beside:
     """
     name = subject.replace(":", "-")
     everything = "*" in beside
-    wanted = [subject, *_children(store, repo, subject)]
+    wanted = [*_children(store, repo, subject), subject]
     tagged = {}
     for suffix in (".sig", ".att", ""):
         tag = name + suffix
