@@ -4,7 +4,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-import click
 import typer
 
 from preverify import __version__
@@ -38,12 +37,11 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. An error never ends as 0."""
     try:
         code = typer.main.get_command(app).main(args=list(arguments), prog_name="preverify", standalone_mode=False)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return Exit.USAGE
-    except click.Abort:
+    except typer.TyperException as error:
+        return _say(error, Exit.USAGE)
+    except typer.Abort:
         return Exit.INTERNAL
     except (BadConfiguration, BadInput) as error:
         return _say(error, Exit.USAGE)
@@ -58,5 +56,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _say(error: Exception, code: Exit) -> int:
-    print(f"preverify: {error}", file=sys.stderr)
+    text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    print(f"preverify: {text}", file=sys.stderr)
     return code
