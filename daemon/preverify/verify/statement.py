@@ -13,6 +13,7 @@ from preverify.verify.envelope import MAX_ENVELOPE_BYTES
 TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 COSIGN_SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 MAX_SUBJECTS = 1024
+MAX_PREDICATE_TYPE = 1024
 MAX_KEYS = 2_000_000  # predicates may be whole SBOMs; their size is the limit that bites
 _MEMBERS = frozenset({"_type", "subject", "predicateType", "predicate"})
 
@@ -56,8 +57,9 @@ def parse_statement(payload: bytes) -> Statement:
     if document.get("_type") not in TYPES:
         raise _malformed(f"_type is {str(document.get('_type'))[:80]!r}, expected {TYPES[0]} or v0.1")
     predicate_type = document.get("predicateType")
-    if not isinstance(predicate_type, str) or not predicate_type:
-        raise _malformed("predicateType is missing")
+    # Findings carry it, those of statements that nobody trusted signed too: it must not be a place to store things.
+    if not isinstance(predicate_type, str) or not 0 < len(predicate_type) <= MAX_PREDICATE_TYPE:
+        raise _malformed(f"predicateType is missing or longer than {MAX_PREDICATE_TYPE} characters")
     subjects = document.get("subject")
     if not isinstance(subjects, list) or not 1 <= len(subjects) <= MAX_SUBJECTS:
         count = len(subjects) if isinstance(subjects, list) else "no list of"

@@ -65,6 +65,7 @@ def test_sha512_subjects_match_sha512_images() -> None:
         document(predicateType=""),
         document(predicateType=None),
         document(predicateType=7),
+        document(predicateType="https://" + "x" * 1024),
         document(PredicateType="x"),
         document(Subject=[]),
         document(subject=None),
