@@ -1,6 +1,7 @@
 """The registry client: `oras` with everything that a hostile registry could use taken out or checked."""
 
 import re
+import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -128,7 +129,12 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
             extra_hosts=self._extra,
             ask=self._ask_realm,
         )
-        self.requests = 0
+        self._counts = threading.local()
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests the calling thread has sent, for differences around one piece of work."""
+        return int(getattr(self._counts, "requests", 0))
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -493,7 +499,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
     ) -> Response:
         lines = headers if header is None else (*headers, f"Authorization: {header}")
         with self._budget.request(f"{method} {url.path}"):
-            self.requests += 1
+            self._counts.requests = self.requests + 1
             answer = self._observed(method, url, lines, cap=cap, body=body)
         status = answer.status_code
         if status == 429 or status >= 500:

@@ -171,8 +171,8 @@ class _Handle:
         self.refused = None
         self.moved = (0, 0.0)
         curl.setopt(pycurl.URL, url)
-        # Never an empty list: pycurl would keep the headers of the request before, credentials included. `Expect:` takes
-        # away the round trip that libcurl makes before large bodies.
+        # Never an empty list: pycurl would keep the headers of the request before, credentials included. `Expect:`
+        # takes away the round trip that libcurl makes before large bodies.
         curl.setopt(pycurl.HTTPHEADER, ["Expect:", *headers])
         curl.setopt(pycurl.HEADERFUNCTION, lines.append)
         plain = method == "GET"

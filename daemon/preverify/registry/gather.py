@@ -25,7 +25,8 @@ NOTATION = "application/vnd.cncf.notary.signature"
 class Reader(Protocol):
     """What gathering needs of a registry or a layout. `Client` and `layout.LayoutReader` are ones."""
 
-    requests: int
+    @property
+    def requests(self) -> int: ...
 
     def get_manifest(self, path: str, reference: str | Digest) -> Manifest: ...
     def get_blob(self, path: str, digest: Digest, *, size: int | None, max_bytes: int) -> bytes: ...

@@ -91,6 +91,7 @@ class LayoutReader:
 
     def repositories(self) -> tuple[tuple[str, ...], bool]:
         """Return the paths below the directory that are layouts, and whether a cap stopped the search."""
+        os.close(self._root())  # a directory that is not there is no empty source
         found: list[str] = []
         for directory, below, files in os.walk(self.root, followlinks=False):
             if "oci-layout" in files:
@@ -149,10 +150,16 @@ class LayoutReader:
             )
         return data
 
+    def _root(self) -> int:
+        try:
+            return os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Unavailable(f"the directory of layouts {self.root} cannot be read: {error.strerror}") from error
+
     def _bytes(self, parts: Sequence[str], max_bytes: int) -> bytes:
         """Read one regular file below the root, step by step without following any link."""
         self.requests += 1
-        held = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        held = self._root()
         try:
             for part in parts[:-1]:
                 following = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=held)

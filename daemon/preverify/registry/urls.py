@@ -37,7 +37,7 @@ class Url:
         >>> Url.parse("/v2/a/tags/list?n=1", base=Url("https", "r.example", "/v2/")).authority
         'r.example'
         """
-        if len(text) > _MAX_URL or not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
+        if not 0 < len(text) <= _MAX_URL or not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
             raise BadInput(f"{text[:120]!r} is not a usable URL")
         absolute = urljoin(str(base), text) if base is not None else text
         match = _URL.fullmatch(absolute)
