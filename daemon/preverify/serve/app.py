@@ -104,6 +104,8 @@ class App:
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         elif isinstance(error, TooSlow):
             status = HTTPStatus.REQUEST_TIMEOUT
+        if isinstance(error, TooLarge) and error.discard:
+            return problem(status, str(error))
         return problem(status, str(error), ("connection", "close"))
 
 

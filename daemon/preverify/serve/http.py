@@ -16,6 +16,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _BODY_SECONDS = 10.0
 _MAX_PARAMETERS = 10
+_MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 # Every path of ours is written one way. Others (`//`, `..`, `%2f`, a trailing slash) could be routed differently by a
 # proxy in front and by us, so they are refused and never repaired.
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~:@$+,=-]+)+")
@@ -26,7 +27,14 @@ _ONCE = frozenset({"host", "authorization", "content-type", "content-length", "c
 
 
 class TooLarge(BadInput):
-    """The body is larger than the route reads."""
+    """The body is larger than the route reads. `discard`: the rest is small enough to be read and thrown away.
+
+    Closing at once would reset the connection under a sender that is still writing, which then never sees why.
+    """
+
+    def __init__(self, detail: str, *, discard: bool = False) -> None:
+        super().__init__(detail)
+        self.discard = discard
 
 
 class TooSlow(BadInput):
@@ -129,7 +137,8 @@ async def read_body(receive: Receive, headers: Mapping[str, str], *, max_bytes: 
     """
     declared = headers.get("content-length", "0")
     if not (declared.isascii() and declared.isdigit()) or len(declared) > 18 or int(declared) > max_bytes:
-        raise TooLarge(f"the body has {declared[:18]} bytes, expected at most {max_bytes}")
+        discard = len(declared) <= 8 and declared.isdigit() and int(declared) <= _MAX_DISCARDED_BYTES
+        raise TooLarge(f"the body has {declared[:18]} bytes, expected at most {max_bytes}", discard=discard)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):

@@ -22,7 +22,7 @@ from preverify.serve.routes import Access, Route, Routes
 from preverify.serve.sources import Sources
 from preverify.serve.tls import Tls
 from preverify.serve.tokens import Tokens
-from preverify.settings import Listen, Settings
+from preverify.settings import Settings
 
 _MAX_CONNECTIONS = 1_000
 _GRACE_SECONDS = 12  # longer than any caller waits for an answer
@@ -45,22 +45,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def check_listen(listen: Listen) -> None:
-    """Refuse an address that others can reach without TLS, or a malformed one.
-
-    Raises:
-        BadConfiguration: says which rule is broken.
-    """
-    host, colon, port = listen.address.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65_535:
-        raise BadConfiguration(f"{listen.address!r} is not host:port", where="listen.address")
-    if listen.tls is None and not is_loopback(host.removeprefix("[").removesuffix("]")):
-        raise BadConfiguration(
-            f"{listen.address!r} can be reached from other machines, expected a loopback address or listen.tls",
-            where="listen.address",
-        )
 
 
 def routes_of(
@@ -173,12 +157,17 @@ def run_answers(
     Raises:
         BadConfiguration: the address, TLS, tokens or a hook's secret cannot be used.
     """
-    check_listen(settings.listen)
+    host = str(listener.getsockname()[0])
+    if settings.listen.tls is None and not is_loopback(host):  # settings say so too; the socket is what counts
+        raise BadConfiguration(
+            f"the socket is bound to {host}, which other machines can reach, expected a loopback address or listen.tls",
+            where="listen.address",
+        )
     tls = Tls(settings.listen.tls) if settings.listen.tls is not None else None
     tokens = Tokens(settings.listen.tokens_file)
     inbox = Inbox(work, clock, observer, bell=bell)
     routes, health = routes_of(settings, answers=answers, inbox=inbox, history=history, clock=clock, observer=observer)
-    app = App(routes, tokens, observer, loopback=is_loopback(str(listener.getsockname()[0])))
+    app = App(routes, tokens, observer, loopback=is_loopback(host))
     inbox.start()
     try:
         _serve(app, listener, tls, _Housekeeping(tls, tokens, observer), health, on_ready, stop)
