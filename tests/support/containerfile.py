@@ -94,8 +94,9 @@ class Build:
         name = words[2] if len(words) == 3 and words[1].lower() == "as" else str(len(self.stages))
         root = self.work / name
         subprocess.run(["cp", "-a", self.base, root], check=True, timeout=_SECONDS)
-        for file in ("etc/resolv.conf", "etc/hosts"):
-            shutil.copyfile(Path("/") / file, root / file)
+        for file in ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt"):
+            if (Path("/") / file).exists() and (root / file).parent.is_dir():
+                shutil.copyfile(Path("/") / file, root / file)
         self.stages.append(Stage(name=name, root=root))
 
     def _env(self, arguments: str) -> None:
@@ -179,5 +180,5 @@ class Build:
 def host_network_settings() -> Iterator[tuple[str, str]]:
     """Yield how this machine reaches package indexes, for the steps that install."""
     for name, value in os.environ.items():
-        if name.lower() in {"http_proxy", "https_proxy", "no_proxy"} or name.startswith("PIP_"):
+        if name.lower() in {"http_proxy", "https_proxy", "no_proxy", "pip_cert", "pip_index_url", "pip_trusted_host"}:
             yield name, value
