@@ -63,12 +63,13 @@ class Signer:
 class Quorum:
     """At least `needed` distinct keys out of `signers`.
 
-    `names` maps key ids, as findings carry them, to the signers' names.
+    `names` maps key ids, as findings carry them, to the signers' names; `people` lists these names for people.
     """
 
     needed: int
     signers: tuple[Signer, ...]
     names: Mapping[str, str] = field(compare=False)
+    people: str = field(compare=False)
 
     @classmethod
     def of(cls, needed: int, signers: Iterable[Signer]) -> Self:
@@ -87,7 +88,8 @@ class Quorum:
             written = "; ".join(" and ".join(names) + " are one key" for names in by_key.values() if len(names) > 1)
             because = f" ({written})" if written else ""
             raise ValueError(f"needs {needed} distinct keys, but its signers hold {len(by_key)}{because}")
-        return cls(needed, ordered, {key: "/".join(names) for key, names in by_key.items()})
+        names = {key: "/".join(named) for key, named in by_key.items()}
+        return cls(needed, ordered, names, ", ".join(sorted(names.values())))
 
     def canonical(self) -> dict[str, Any]:
         """Return the quorum as the policy's digest sees it: `any` and `all` are numbers, the order means nothing."""

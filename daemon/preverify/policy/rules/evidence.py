@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from preverify.model.evidence import Unobtained
 from preverify.model.findings import Claim, Finding, Step
@@ -76,9 +77,8 @@ def conclude(demand: Demand, look: Look) -> RuleResult:
     return _say(demand, Outcome.FAILED, best.reason, best.detail, (best.evidence,))
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """Why one piece of evidence does not count, and how far it got."""
+class _Failure(NamedTuple):
+    """Why one piece of evidence does not count, and how far it got. A tuple: one is made for each bad finding."""
 
     step: Step
     reason: Reason
@@ -90,8 +90,7 @@ def _failure(demand: Demand, finding: Finding) -> _Failure | None:
     """Return None where `finding` counts for `demand`."""
     if finding.signer and finding.signer not in demand.by.names:
         # It holds, under a key that this rule does not name: no further than a signature that does not hold.
-        expected = ", ".join(sorted(demand.by.names.values()))
-        detail = f"signed by {finding.signer[:20]}…, which this rule does not name; expected {expected}"
+        detail = f"signed by {finding.signer[:20]}…, which this rule does not name; expected {demand.by.people}"
         return _Failure(Step.PARSED, Reason.WRONG_KEY, detail, finding.evidence)
     if finding.reason is not Reason.OK:
         return _Failure(finding.step, finding.reason, finding.detail, finding.evidence)
