@@ -54,11 +54,15 @@ class AttachedBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedLayers:
-    """The `.att` manifest of an image: which layers are ours, and whether others are there."""
+    """The `.att` manifest of an image: which layers are ours, and whether others are there.
+
+    `unreadable` says why the tag names something that is no such manifest: somebody's, and left alone.
+    """
 
     manifest: Manifest | None
     ours: tuple[int, ...] = ()
     foreign: bool = False
+    unreadable: str = ""
 
 
 @dataclass(slots=True)
@@ -118,7 +122,7 @@ class Attaching:
         """
         tag = att.tag(self.subject.digest)
 
-        fresh = [seen] if seen is not None else []
+        fresh = [seen] if seen is not None and not seen.unreadable else []
 
         def attempt() -> tuple[str | None] | None:
             now = fresh.pop() if fresh else self.layers(path)

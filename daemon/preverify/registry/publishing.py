@@ -35,7 +35,7 @@ class _Seen:
 
     @property
     def foreign_bundle(self) -> bool:
-        """Say whether a foreign bundle hides the tags: one in the list that cosign reads (the API's if there is one)."""
+        """Say whether a foreign bundle hides the tags: one in the list that cosign reads, an API's before a tag's."""
         return any(b.shadows and not b.ours and (b.api or not self.has_api) for b in self.bundles)
 
     @property
@@ -99,7 +99,7 @@ class Publisher:
     def removal_works(self, subject: Subject) -> bool:
         """Say whether a bundle could be taken away again: by DELETE, or because only the fallback index lists it."""
         work = self._attaching(subject)
-        return not work.client.referrers(work.path, subject.digest) or self._can_delete(work)
+        return work.client.referrers(work.path, subject.digest) is None or self._can_delete(work)
 
     # --- where to -----------------------------------------------------------------------------------------------------
 
@@ -219,6 +219,8 @@ class Publisher:
             seen = self._look(work)
             self._remove(work, seen, keep=(), current=())
             trouble = self._look(work).ours_left if seen.ours_left else ""
+            if work.known:  # where we never attached anything, nothing of ours can be in what we cannot read
+                trouble = trouble or seen.layers.unreadable or seen.detached.unreadable
         except (Refused, MalformedEvidence) as error:
             trouble = str(error)
         if trouble:
@@ -236,9 +238,15 @@ class Publisher:
         return _Seen(
             has_api=work.has_api,
             bundles=bundles,
-            layers=work.layers(work.path) if taggable else none,
-            detached=work.layers(detached) if taggable and detached is not None else none,
+            layers=self._layers(work, work.path) if taggable else none,
+            detached=self._layers(work, detached) if taggable and detached is not None else none,
         )
+
+    def _layers(self, work: Attaching, path: str) -> AttachedLayers:
+        try:
+            return work.layers(path)
+        except MalformedEvidence as error:
+            return AttachedLayers(manifest=None, foreign=True, unreadable=error.detail)
 
     def _attaching(self, subject: Subject, known: tuple[str, ...] = ()) -> Attaching:
         return Attaching(
