@@ -4,10 +4,11 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from preverify.model.errors import BadInput, Unavailable
+from preverify.model.errors import BadConfiguration, BadInput, Unavailable
 from preverify.model.reasons import Reason
 from preverify.ports import Clock
 from preverify.registry.credentials import Secret
@@ -93,7 +94,9 @@ class Authorizer:
         """
         schemes = parse_challenges(challenge)
         if refused is not None:
-            self._secret = self._load()
+            # It may have been changed on disk. A file that is just being replaced keeps the secret that we have.
+            with suppress(BadConfiguration):
+                self._secret = self._load()
         if self._secret.bearer:
             header: str | None = f"Bearer {self._secret.bearer}"
         elif "bearer" in schemes:

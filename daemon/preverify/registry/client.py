@@ -159,9 +159,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         else:
             digest = Digest.of(answer.content)
             _check_claim(answer, f"{path}:{name}")
-        return parse_manifest(
-            answer.content, answer.headers.get("content-type") or "", digest, etag=answer.headers.get("etag")
-        )
+        return parse_manifest(answer.content, answer.headers.get("content-type") or "", digest, etag=_etag(answer))
 
     def head_manifest(self, path: str, reference: str | Digest) -> Digest | None:
         """Return the digest that the registry claims for `reference`: a hint. None where it has no such manifest."""
@@ -361,7 +359,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         url = self._url(path, "manifests", name)
         answer = self._ask("PUT", url, _push(path), tuple(headers), cap=_MAX_SMALL_ANSWER, body=data)
         self._expect(answer, 201, f"manifest {path}:{name}")
-        return PutResult(digest=digest, oci_subject=answer.headers.get("oci-subject"), etag=answer.headers.get("etag"))
+        return PutResult(digest=digest, oci_subject=answer.headers.get("oci-subject"), etag=_etag(answer))
 
     def delete_manifest(self, path: str, digest: Digest) -> bool:
         """Delete a manifest; True when it is gone, False where the registry refuses to delete."""
@@ -564,6 +562,12 @@ def _reference(reference: str | Digest) -> str:
     if isinstance(reference, str) and not is_tag(reference):
         raise BadInput(f"{reference[:140]!r} is not a tag")
     return quote(str(reference), safe=":._-")
+
+
+def _etag(answer: Response) -> str | None:
+    """Return the ETag where it can be sent back as it is."""
+    etag = answer.headers.get("etag")
+    return etag if etag is not None and etag.isascii() and etag.isprintable() else None
 
 
 def _check_claim(answer: Response, what: str) -> None:

@@ -47,7 +47,7 @@ def load(settings: Credentials | None, host: str) -> Secret:
     if sum(way is not None for way in ways) > 1:
         raise BadConfiguration("give one of usernameFile and passwordFile, tokenFile or dockerConfig", where=host)
     if settings.token_file is not None:
-        return Secret(bearer=_line(settings.token_file))
+        return Secret(bearer=_bearer(_line(settings.token_file), settings.token_file))
     if settings.docker_config is not None:
         return _from_docker(settings.docker_config, host, helpers=settings.helpers)
     if settings.username_file is None and settings.password_file is None:
@@ -62,6 +62,13 @@ def _line(path: Path) -> str:
     if not text or not text.isprintable():
         raise BadConfiguration("expected one line of printable text", where=str(path))
     return text
+
+
+def _bearer(token: str, path: Path) -> str:
+    """Check that a token can stand in a header as it is."""
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise BadConfiguration("a bearer token is printable ASCII without spaces", where=str(path))
+    return token
 
 
 def _read(path: Path) -> str:
@@ -102,7 +109,7 @@ def _first(table: object, keys: tuple[str, ...]) -> object:
 def _entry(entry: dict[str, object], path: Path) -> Secret:
     token, refresh, packed = entry.get("registrytoken"), entry.get("identitytoken"), entry.get("auth")
     if isinstance(token, str) and token:
-        return Secret(bearer=token)
+        return Secret(bearer=_bearer(token, path))
     username, password = entry.get("username"), entry.get("password")
     if isinstance(packed, str) and packed:
         try:

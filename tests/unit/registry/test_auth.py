@@ -134,6 +134,19 @@ def test_password_that_was_changed_on_disk_is_read_again(secret: dict[str, Path]
         ours.get_manifest("a/b", "t")
 
 
+def test_password_file_that_is_just_being_replaced_changes_nothing(secret: dict[str, Path]) -> None:
+    with Hostile(basic=("robot", "correct horse")) as registry:
+        registry.image("a/b", "t")
+        ours = client(registry.host, credentials=secret)
+        ours.get_manifest("a/b", "t")
+        secret["passwordFile"].unlink()
+        registry.basic = ("robot", "battery staple")
+        with pytest.raises(Unavailable):
+            ours.get_manifest("a/b", "t")
+        registry.basic = ("robot", "correct horse")
+        ours.get_manifest("a/b", "t")
+
+
 def test_bearer_token_from_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("abc.def\n")
     with Hostile() as registry:
@@ -198,6 +211,7 @@ def test_challenge_of_no_known_scheme_is_a_refusal(secret: dict[str, Path]) -> N
         ({"tokenFile": "two"}, "one line"),
         ({"tokenFile": "binary"}, "UTF-8"),
         ({"tokenFile": "large"}, "larger"),
+        ({"tokenFile": "spaced"}, "without spaces"),
         ({"dockerConfig": "user"}, "JSON"),
         ({"dockerConfig": "list"}, "object"),
         ({"dockerConfig": "badauth"}, "base64"),
@@ -206,6 +220,7 @@ def test_challenge_of_no_known_scheme_is_a_refusal(secret: dict[str, Path]) -> N
 def test_credential_files_that_cannot_be_used(tmp_path: Path, files: dict[str, str], message: str) -> None:
     (tmp_path / "user").write_text("robot")
     (tmp_path / "empty").write_text("")
+    (tmp_path / "spaced").write_text("a b")
     (tmp_path / "two").write_text("a\nb")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     (tmp_path / "large").write_bytes(b"x" * ((1 << 20) + 1))

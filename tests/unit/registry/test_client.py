@@ -108,6 +108,13 @@ def test_conditional_put_that_lost(hostile: Hostile) -> None:
     assert hostile.tags["a/b"]["t"] == str(read.digest)
 
 
+@pytest.mark.parametrize("etag", ["\u00e9", "a\tb", "\x7f"])
+def test_etag_that_cannot_be_sent_back_is_none(hostile: Hostile, etag: str) -> None:
+    hostile.image("a/b", "t")
+    hostile.fault("GET", "", header("ETag", etag))
+    assert client(hostile.host).get_manifest("a/b", "t").etag is None
+
+
 def test_immutable_tag_is_a_refusal_with_the_registrys_code(hostile: Hostile) -> None:
     error = b'{"errors":[{"code":"TAG_IMMUTABLE","message":"no"}]}'
     hostile.fault("PUT", "/manifests/", status(409, data=error))
