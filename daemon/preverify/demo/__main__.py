@@ -18,8 +18,8 @@ from preverify.model.verdicts import AnswerState
 DEFAULT_PORT = 8787
 
 
-def hints(demo: Demo, results: Sequence[Result]) -> str:
-    """Return what to try next, with this run's addresses and measured times."""
+def admissions(demo: Demo, results: Sequence[Result]) -> str:
+    """Ask about one verified and one denied image as an API server does, and return what came of it."""
     shown = []
     for state, word in ((AnswerState.VERIFIED, "allowed"), (AnswerState.DENIED, "denied")):
         result = next((result for result in results if result.row.state is state), None)
@@ -27,13 +27,17 @@ def hints(demo: Demo, results: Sequence[Result]) -> str:
             tries = [admission(demo.place.answers, result.subject) for _ in range(5)]
             said = word if tries[0][0] == (word == "allowed") else "answered otherwise than expected"
             shown.append(f"{result.row.repository} {said} in {min(seconds for _, seconds in tries) * 1000:.1f} ms")
+    return f"    AdmissionReview simulated:    {'   '.join(shown)}   (best of 5)"
+
+
+def hints(demo: Demo, results: Sequence[Result]) -> str:
+    """Return what to try next, with this run's addresses."""
     reply = demo.ask(results[0].subject)
     answer = f'{{"answer":"{reply.document()["answer"]}",...}}'
     return "\n".join(
         (
             f"    Ask it like a cluster would:  python3 try.py lookup {results[0].subject.digest}",
             f"                                  -> {reply.status} {answer}   (no curl needed)",
-            f"    AdmissionReview simulated:    {'   '.join(shown)}   (best of 5)",
             f"    Answers: http://{demo.place.answers}/   Metrics: http://{demo.place.metrics}/metrics",
             f"    Log: {demo.place.state.name}/daemon.log   Stop: Ctrl-C   Remove: python3 try.py clean",
         )
@@ -70,12 +74,14 @@ def demo(state: Path, *, once: bool, port: int) -> int:
         run = Demo(state, port=port, say=_say)
         with run.run() as (daemon, results):
             _say("\n" + render([result.line() for result in results]) + "\n")
-            _say(hints(run, results))
+            _say(admissions(run, results))
             wrong = run.wrong(results)
             for problem in wrong:
                 _say(f"    NOT AS EXPECTED: {problem}")
             if once:
+                _say(f"    {len(wrong) or 'All'} expectations {'did not hold' if wrong else 'held'}; stopping.")
                 return 1 if wrong else 0
+            _say(hints(run, results))
             while daemon.alive():
                 time.sleep(0.5)
             raise DemoFailed(f"the daemon ended by itself:\n{daemon.tail()}")

@@ -4,11 +4,14 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
+
+Keep = Callable[[dict[str, Any]], bool]
 
 MAX_INTEGER = 2**53
 _INTEGER_DIGITS = len(str(MAX_INTEGER)) + 1  # and a sign
@@ -27,6 +30,7 @@ def parse(
     max_depth: int = 64,
     max_keys: int = 100_000,
     reason: Reason = Reason.PAYLOAD_MALFORMED,
+    keep: Keep | None = None,
 ) -> object:
     """Read one JSON document that every strict reader understands alike.
 
@@ -39,6 +43,8 @@ def parse(
         max_depth: Deepest nesting of arrays and objects; at most 500, so that no recursion limit is ever met.
         max_keys: Members of all objects together.
         reason: What a refusal is called, for callers whose documents have a word of their own.
+        keep: Says of each object, innermost first, whether its members are wanted. The others are read and checked all
+            the same and become empty, so that a large document costs little more memory than its text.
 
     Raises:
         MalformedEvidence: says what was seen and where.
@@ -55,14 +61,17 @@ def parse(
         text = data.decode("utf-8")
         _check_depth(text, max_depth)
         # No document has more members than colons: the common case needs no count and shares one decoder.
-        decoder = _DECODER if text.count(":") <= max_keys else _counting_decoder(max_keys)
+        few = text.count(":") <= max_keys
+        decoder = _DECODER if few and keep is None else _decoder(partial(_kept_object, [max_keys], max_keys, keep))
         value: object = decoder.decode(text)
         if "\\u" in text:
             _check_surrogates(value)
     except UnicodeDecodeError as error:
         raise MalformedEvidence(reason, f"not UTF-8 text: {error.reason} at byte {error.start}") from error
     except json.JSONDecodeError as error:
-        raise MalformedEvidence(reason, f"not JSON: {error.msg} at character {error.pos}") from error
+        raise MalformedEvidence(
+            reason, f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos}"
+        ) from error
     except _Refused as error:
         raise MalformedEvidence(reason, str(error)) from error
     return value
@@ -122,15 +131,12 @@ def _decoder(pairs_hook: Any) -> json.JSONDecoder:
     )
 
 
-def _counted_object(budget: list[int], max_keys: int, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _kept_object(budget: list[int], max_keys: int, keep: Keep | None, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     budget[0] -= len(pairs)
     if budget[0] < 0:
         raise _Refused(f"more than {max_keys} keys")
-    return _object(pairs)
-
-
-def _counting_decoder(max_keys: int) -> json.JSONDecoder:
-    return _decoder(partial(_counted_object, [max_keys], max_keys))
+    members = _object(pairs)
+    return members if keep is None or keep(members) else {}
 
 
 _DECODER = _decoder(_object)
