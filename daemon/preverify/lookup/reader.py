@@ -21,7 +21,8 @@ from preverify.model.verdicts import PolicyAnswer
 from preverify.ports import TENANT
 
 _BUSY_SECONDS = 2.0
-_BROKEN = (sqlite3.Error, OSError, msgspec.MsgspecError, BadInput, KeyError)
+# A damaged table may hold anything in any column: whatever its reading raises means that there is no answer.
+_BROKEN = (sqlite3.Error, OSError, msgspec.MsgspecError, BadInput, LookupError, TypeError, ValueError, ArithmeticError)
 _STATE = (
     "SELECT m.generation, m.heartbeat, a.policies, a.children FROM meta m LEFT JOIN answer a "
     "ON a.tenant = ? AND a.digest = ? AND a.registry = ? AND a.repository = ? WHERE m.id = 1"
@@ -85,9 +86,9 @@ class Reader:
             row = self._connection().execute(_STATE, key).fetchone()
             generation, heartbeat, policies, children = _one(row)
             rows = () if policies is None else (_row(Subject(repository, digest), policies, children),)
+            return Found(generation=generation, heartbeat=_time(heartbeat), rows=rows)
         except _BROKEN as error:
             raise self._unavailable(error) from error
-        return Found(generation=generation, heartbeat=_time(heartbeat), rows=rows)
 
     def by_digest(self, digest: Digest, limit: int) -> list[Row]:
         """Return at most `limit` rows with this digest, whatever the repository."""
