@@ -8,7 +8,7 @@ from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
 from preverify.verify.encoding import exact_members, from_base64
 
-MAX_ENVELOPE_BYTES = 16 * 1024 * 1024
+MAX_ENVELOPE_BYTES = 90 * 1024 * 1024  # around 64 MiB of payload: whole SBOMs are attested
 MAX_SIGNATURES = 10
 _MAX_TYPE = 255
 _MEMBERS = frozenset({"payloadType", "payload", "signatures"})

@@ -10,6 +10,9 @@ from preverify.verify.keyring import Keyring
 from preverify.verify.report import Report
 from preverify.verify.statement import COSIGN_SIGNATURE, Statement, parse_statement
 
+_WORTH_A_LOOK = 1024 * 1024
+_UNREAD = MalformedEvidence(Reason.STATEMENT_MALFORMED, "not read")
+
 
 def verify_statement(
     report: Report, envelope: Envelope, image: Image, keyring: Keyring, *, hint: str = "", cosign_signs: bool
@@ -25,8 +28,13 @@ def verify_statement(
         cosign_signs: Whether a statement of cosign's own type stands for a signature here. Every other type is an
             attestation: cosign itself takes any statement for a signature, and so a report of failure for approval.
     """
-    # Read first, believe later: what a failed finding is about decides only which rule gets to name its reason.
-    statement = _read(envelope)
+    # (1) A signature over the exact decoded payload and its type.
+    message = envelope.signed_bytes
+    held = [keyring.holders(signature, message) for signature in envelope.signatures]
+    signers = tuple(dict.fromkeys(key for keys in held for key in keys))
+    # What a failed finding is about decides only which rule gets to name its reason. That is worth reading a small
+    # statement that nobody trusted signed, not a large one.
+    statement = _read(envelope) if signers or len(envelope.payload) <= _WORTH_A_LOOK else _UNREAD
     if isinstance(statement, Statement):
         signs = cosign_signs and statement.predicate_type == COSIGN_SIGNATURE
         report = report.about(
@@ -34,10 +42,6 @@ def verify_statement(
             predicate_type=statement.predicate_type,
             statement=statement.sha256,
         )
-    # (1) A signature over the exact decoded payload and its type.
-    message = envelope.signed_bytes
-    held = [keyring.holders(signature, message) for signature in envelope.signatures]
-    signers = tuple(dict.fromkeys(key for keys in held for key in keys))
     if not signers:
         reason, detail = keyring.explain(envelope.signatures[0], message, hint)
         return report.failed(Step.PARSED, reason, detail)

@@ -1,6 +1,7 @@
 """in-toto Statements v0.1 and v1, read strictly."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from preverify.model.digest import Digest
@@ -8,13 +9,15 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
 from preverify.verify.encoding import exact_members
-from preverify.verify.envelope import MAX_ENVELOPE_BYTES
 
 TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 COSIGN_SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 MAX_SUBJECTS = 1024
 MAX_PREDICATE_TYPE = 1024
-MAX_KEYS = 2_000_000  # predicates may be whole SBOMs; their size is the limit that bites
+MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
+MAX_KEYS = 8_000_000  # predicates may be whole SBOMs; their size is the limit that bites
+_LARGE = 1024 * 1024
+_HEX = re.compile(r"[0-9a-f]{32,128}")
 _MEMBERS = frozenset({"_type", "subject", "predicateType", "predicate"})
 
 
@@ -52,7 +55,13 @@ def parse_statement(payload: bytes) -> Statement:
     Spec:
         in-toto attestation, Statement layer v1, and v0.1, which cosign still writes.
     """
-    parsed = parse(payload, max_bytes=MAX_ENVELOPE_BYTES, max_keys=MAX_KEYS, reason=Reason.STATEMENT_MALFORMED)
+    parsed = parse(
+        payload,
+        max_bytes=MAX_PAYLOAD_BYTES,
+        max_keys=MAX_KEYS,
+        reason=Reason.STATEMENT_MALFORMED,
+        keep=_is_ours if len(payload) > _LARGE else None,
+    )
     document = exact_members(parsed, _MEMBERS, "statement", Reason.STATEMENT_MALFORMED)
     if document.get("_type") not in TYPES:
         raise _malformed(f"_type is {str(document.get('_type'))[:80]!r}, expected {TYPES[0]} or v0.1")
@@ -69,6 +78,18 @@ def parse_statement(payload: bytes) -> Statement:
         subjects=tuple(map(_read_subject, subjects)),
         sha256=hashlib.sha256(payload).hexdigest(),
     )
+
+
+def _is_ours(members: dict[str, object]) -> bool:
+    """Say whether an object of a large statement belongs to the statement itself rather than to its predicate.
+
+    A digest map is told by its values. What is wrongly taken for the predicate's becomes empty, and an empty subject or
+    digest voids the statement: nothing can match by being dropped. Annotations of subjects are not kept: no signature
+    is that large, and only signatures have annotations that count.
+    """
+    if "digest" in members or "_type" in members:
+        return True
+    return any(isinstance(value, str) and _HEX.fullmatch(value) for value in members.values())
 
 
 def _read_subject(document: object) -> StatementSubject:

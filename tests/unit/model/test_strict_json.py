@@ -153,3 +153,13 @@ def test_numbers_keep_their_kind() -> None:
     assert read == [1, 1.0, 0.0, MAX_INTEGER]
     assert [type(v) for v in read] == [int, float, float, int]  # type: ignore[attr-defined]
     assert math.copysign(1, read[2]) == -1  # type: ignore[index]
+
+
+def test_objects_that_are_not_wanted_are_checked_and_emptied() -> None:
+    document = b'{"a":{"keep":{"x":1}},"b":[{"y":2},{"keep":3}]}'
+    kept = parse(document, max_bytes=LIMIT, keep=lambda members: "keep" in members or "a" in members)
+    assert kept == {"a": {"keep": {}}, "b": [{}, {"keep": 3}]}
+    with pytest.raises(MalformedEvidence, match="stands twice"):
+        parse(b'{"a":{"y":1,"y":2}}', max_bytes=LIMIT, keep=lambda _: False)
+    with pytest.raises(MalformedEvidence, match="more than 1 keys"):
+        parse(b'{"a":{"y":1}}', max_bytes=LIMIT, max_keys=1, keep=lambda _: False)

@@ -249,3 +249,12 @@ def test_attestations_that_establish_nothing(layer: Evidence, reason: Reason, st
     finding = one(layer)
     assert (finding.reason, finding.step, finding.claim) == (reason, step, Claim.ATTESTATION)
     assert bool(finding.signer) == (step >= Step.SIGNED)
+
+
+def test_a_large_attestation_holds_and_an_untrusted_one_is_not_read() -> None:
+    statement = signed.statement(DIGEST, predicate={"parts": ["x" * 100] * 12_000})
+    finding = one(signed.attestation(signed.envelope(statement)))
+    assert finding.established
+    assert finding.predicate_type == signed.VULN
+    foreign = one(signed.attestation(signed.envelope(statement, by=("stranger",))))
+    assert (foreign.reason, foreign.claim, foreign.predicate_type) == (Reason.WRONG_KEY, Claim.ATTESTATION, "")

@@ -295,6 +295,14 @@ def test_a_signature_over_the_manifest_is_a_signature(digest: object) -> None:
         ({"signature": ""}, Reason.SIGNATURE_INVALID, Step.PARSED),
         ({"signature": "e30=\n"}, Reason.SIGNATURE_INVALID, Step.OBTAINED),
         ({"signature": signed.b64(signed.sign("ec1", b"other"))}, Reason.SIGNATURE_INVALID, Step.PARSED),
+        (
+            {
+                "signature": signed.b64(signed.sign("ec1", b"other")),
+                "messageDigest": named("SHA2_256", bytes.fromhex(DIGEST.hex)),
+            },
+            Reason.SIGNATURE_INVALID,
+            Step.PARSED,
+        ),
         ({"signature": signed.b64(signed.sign("ec1", str(DIGEST).encode()))}, Reason.SIGNATURE_INVALID, Step.PARSED),
     ],
 )

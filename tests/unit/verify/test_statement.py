@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
-from preverify.verify.statement import MAX_SUBJECTS, parse_statement, text_members
+from preverify.verify.statement import MAX_PAYLOAD_BYTES, MAX_SUBJECTS, parse_statement, text_members
 from support import signed
 
 DIGEST = Digest.of(b"image")
@@ -103,3 +103,49 @@ def test_only_text_can_equal_what_a_policy_asks_for() -> None:
 def test_arbitrary_bytes_are_refused_and_nothing_else_happens(data: bytes) -> None:
     with pytest.raises(MalformedEvidence):
         parse_statement(data)
+
+
+def large(subject: object, *, components: int = 9_000) -> bytes:
+    """Return a statement with an SBOM of more than a megabyte."""
+    parts = [
+        {"name": f"part-{i}", "hashes": [{"alg": "SHA-256", "content": f"{i:064x}"}], "digest": {"sha256": f"{i:064x}"}}
+        for i in range(components)
+    ]
+    return signed.compact(document(subject=subject, predicate={"components": parts, "subject": [{"digest": None}]}))
+
+
+def test_a_large_statement_means_the_same() -> None:
+    """Only its predicate is not kept; what it is about is read as ever."""
+    subjects = [
+        {"name": "a", "digest": {"sha256": OTHER.hex}},
+        {"name": "b", "digest": {"x": "y", "sha256": DIGEST.hex}},
+    ]
+    payload = large(subjects)
+    assert len(payload) > 1024 * 1024
+    read = parse_statement(payload)
+    assert read.predicate_type == signed.VULN
+    assert len(read.subjects) == 2
+    assert read.about(DIGEST) is not None
+    assert read.about(Digest(DIGEST.algorithm, f"{7:064x}")) is None  # a part of the predicate, not a subject
+    assert read.sha256 == Digest.of(payload).hex
+
+
+@pytest.mark.parametrize(
+    "subject", [[], [None], [{"name": "a"}], [{"digest": {}}], [{"digest": {"sha256": "x"}}], None]
+)
+def test_a_large_statement_is_refused_for_the_same_faults(subject: object) -> None:
+    with pytest.raises(MalformedEvidence) as caught:
+        parse_statement(large(subject))
+    assert caught.value.reason is Reason.STATEMENT_MALFORMED
+
+
+def test_a_predicate_that_repeats_a_key_voids_a_large_statement() -> None:
+    payload = large([{"digest": {"sha256": DIGEST.hex}}]).replace(b'"name":"part-7"', b'"name":"part-7","name":"x"')
+    with pytest.raises(MalformedEvidence, match="stands twice"):
+        parse_statement(payload)
+
+
+def test_beyond_the_largest_sbom_is_too_large() -> None:
+    with pytest.raises(MalformedEvidence) as caught:
+        parse_statement(bytes(MAX_PAYLOAD_BYTES + 1))
+    assert caught.value.reason is Reason.TOO_LARGE
