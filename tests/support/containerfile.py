@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
+_CHROOT = shutil.which("chroot", path="/usr/sbin:/usr/bin:/sbin:/bin") or "/usr/sbin/chroot"
 _SECONDS = 1800
 
 
@@ -167,7 +168,7 @@ class Build:
         identity = [f"--userspec={who}", "--groups="] if who else []
         inside = f'cd {shlex.quote(stage.directory)} && exec "$@"'
         return subprocess.run(
-            ["chroot", *identity, stage.root, "/bin/sh", "-c", inside, "sh", *command],
+            [_CHROOT, *identity, stage.root, "/bin/sh", "-c", inside, "sh", *command],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
