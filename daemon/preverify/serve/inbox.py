@@ -1,6 +1,7 @@
 """The inbox: one thread that writes accepted hints, many deliveries in one commit."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from preverify.ports import Bell, Clock, Job, Observer, Work
 
 _GROUP = 200
 _HARD_SECONDS = 1.0
+_STOP_SECONDS = 10.0
 _RETRY = timedelta(seconds=5)
 
 
@@ -57,10 +59,12 @@ class Inbox:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what waits and end the thread."""
-        if self._thread.is_alive():
-            self._waiting.put(None)
-            self._thread.join(10)
+        """Write what waits and end the thread; a database that hangs is given ten seconds."""
+        if not self._thread.is_alive():
+            return
+        with contextlib.suppress(queue.Full):
+            self._waiting.put(None, timeout=_STOP_SECONDS)
+            self._thread.join(_STOP_SECONDS)
 
     async def accept(self, source: str, hints: Sequence[Hint], jobs: Sequence[Job]) -> None:
         """Return once the hints and jobs are committed.

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -246,6 +247,11 @@ def _serve(
         finally:
             companion.cancel()
 
+    if threading.current_thread() is threading.main_thread():
+        # uvicorn stops on these and then raises them anew, for whoever had them before: that must not end us before
+        # the inbox has written what it holds.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
     factory = config.get_loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(both())

@@ -33,7 +33,10 @@ class Tls:
         if state == self._seen:
             return False
         self._fresh()  # the living context must never hold a certificate without its key
-        self.context.load_cert_chain(self._settings.cert_file, self._settings.key_file)
+        try:
+            self.context.load_cert_chain(self._settings.cert_file, self._settings.key_file, password=_no_password)
+        except (OSError, ValueError) as error:  # the files changed again in this moment; the next look finds them whole
+            raise BadConfiguration(f"the certificate changed while it was read: {error}", where="listen.tls") from error
         self._seen = state
         return True
 
