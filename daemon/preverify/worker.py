@@ -88,7 +88,7 @@ class Worker:
     clock: Clock
     observer: Observer
     bell: Bell
-    threads: int = 8
+    threads: int = 16
     _sets: dict[str, PolicySet] = field(default_factory=dict)
 
     def run(self, stop: Callable[[], bool]) -> None:

@@ -152,14 +152,15 @@ class Campaign:
         self.daemon.start()
 
     def settled(self) -> bool:
-        for tag, (digest, signed) in self.accepted.items():
-            wanted = "verified" if signed else "denied"
-            if self.daemon.lookup(digest, f"{self.registry.address}/shop/app").get("answer") != wanted:
-                return False
-            if signed and self.published(digest) is None:
-                return False
-            del tag
-        return True
+        try:
+            return all(self.is_settled(digest, signed=signed) for digest, signed in self.accepted.values())
+        except OSError:  # the answering process may be on its way back
+            return False
+
+    def is_settled(self, digest: str, *, signed: bool) -> bool:
+        wanted = "verified" if signed else "denied"
+        answer = self.daemon.lookup(digest, f"{self.registry.address}/shop/app").get("answer")
+        return answer == wanted and (not signed or self.published(digest) is not None)
 
     def published(self, digest: str) -> bytes | None:
         """Return our one statement about a digest, as the registry serves it."""
