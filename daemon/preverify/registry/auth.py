@@ -13,6 +13,7 @@ from preverify.model.reasons import Reason
 from preverify.ports import Clock
 from preverify.registry.credentials import Secret
 from preverify.registry.engine import Response
+from preverify.registry.refusals import Refused
 from preverify.registry.urls import Url
 
 MAX_TOKEN_ANSWER = 64 * 1024
@@ -178,7 +179,7 @@ def parse_challenges(text: str) -> dict[str, dict[str, str]]:
 def _token(answer: Response, realm: Url) -> tuple[str, float]:
     where = f"token service {realm.authority}"
     if answer.status_code in (400, 401, 403, 404):
-        raise Unavailable(f"{where} answered {answer.status_code}", reason=Reason.REGISTRY_REFUSED)
+        raise Refused(f"{where} answered {answer.status_code}", status=answer.status_code, code="")
     if answer.status_code != 200:
         raise Unavailable(f"{where} answered {answer.status_code}")
     try:

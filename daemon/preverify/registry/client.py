@@ -34,6 +34,7 @@ from preverify.registry.manifests import (
     parse_manifest,
     read_descriptors,
 )
+from preverify.registry.refusals import Conflict, Refused
 from preverify.registry.urls import Url
 from preverify.settings import Source
 
@@ -59,19 +60,6 @@ class Limits:
     tag_pages: int = 1_000
     page_size: int = 1_000
     listing_bytes: int = 16 << 20
-
-
-class Refused(Unavailable):
-    """The registry answered a request with a refusal (4xx). `status` and the registry's own error `code` say which."""
-
-    def __init__(self, what: str, *, status: int, code: str) -> None:
-        super().__init__(what, reason=Reason.REGISTRY_REFUSED)
-        self.status = status
-        self.code = code
-
-
-class Conflict(Refused):
-    """A conditional PUT lost: what stands there now is not what was read (412)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -623,3 +611,6 @@ def _retry_after(answer: Response, clock: Clock) -> timedelta | None:
     except (TypeError, ValueError):
         return None
     return max(timedelta(0), min(left, MAX_RETRY_AFTER))
+
+
+__all__ = ["Client", "Conflict", "Limits", "PutResult", "Refused"]

@@ -20,7 +20,7 @@ from preverify.registry.layout import LayoutRegistry
 from preverify.registry.remote import MAX_CHILDREN, RemoteRegistry
 from preverify.settings import Budget as BudgetSettings
 from support.clock import Stopped
-from support.hostile import OCI_MANIFEST, Hostile, body, header, status
+from support.hostile import OCI_MANIFEST, Hostile, Tokens, body, header, status
 from support.registry_clients import client, source
 
 
@@ -145,6 +145,14 @@ def test_refused_deletion_is_said(hostile: Hostile, code: int) -> None:
     digest = Digest.parse(hostile.image("a/b", "t"))
     hostile.fault("DELETE", "", status(code))
     assert client(hostile.host).delete_manifest("a/b", digest) is False
+
+
+def test_token_that_may_not_delete_is_a_refused_deletion() -> None:
+    with Hostile(tokens=Tokens(anonymous=True)) as registry:
+        digest = Digest.parse(registry.image("a/b", "t"))
+        registry.fault("GET", "^/token.*delete", status(403))
+        assert client(registry.host).delete_manifest("a/b", digest) is False
+        assert client(registry.host).has_manifest("a/b", digest)
 
 
 @pytest.mark.parametrize("code", [429, 502, 503])
