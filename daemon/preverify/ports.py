@@ -477,8 +477,9 @@ class Signing(Protocol):
 class TagCount:
     """How many live tags of a repository get one answer now, and since when the longest of them.
 
-    `answer` and `reason` are those that a lookup would give (`reason` is `ok` where verified). `since` is when the
-    oldest of these tags came to name its digest; None where verified.
+    `answer` and `reason` are those that a lookup without namespace would give: `reason` is `ok` where verified, empty
+    where nothing was decided yet or a passed verdict is over. `since` is when the oldest of these tags came to name its
+    digest; None where verified.
     """
 
     source: str

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,7 @@ def test_commands_named_in_the_text_exist() -> None:
     assert named > 20, "the search itself must find something"
 
 
+@cache
 def _events() -> set[str]:
     source = "\n".join(file.read_text() for file in PACKAGE.rglob("*.py"))
     return set(re.findall(r'"([a-z]+\.[a-z-]+)"', source))

@@ -1,4 +1,5 @@
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ def test_events_carry_their_fields_and_level() -> None:
     ]
 
 
+@cache
 def _calls() -> list[tuple[str, str, str, frozenset[str] | None]]:
     """Return (where, method, metric, label names) of every count and time call in the package."""
     found = []
