@@ -268,8 +268,9 @@ def publishes(settings: Settings, source: str) -> bool:
 def run_signing(settings: Settings, fds: tuple[int, ...]) -> None:
     """Run the signing process: the only one that opens the key."""
     observer = _child(settings, "signing")
-    records = open_records(settings)
-    SigningProcess.open(settings.signing, fds, records.store, observer=observer, state=settings.state).run(_stopper())
+    require_schema(settings)
+    store = open_store(settings.database.url, settings.state, SystemClock(), read_only=True)
+    SigningProcess.open(settings.signing, fds, store, observer=observer, state=settings.state).run(_stopper())
 
 
 def run_answering(settings: Settings, listener_fd: int) -> None:
