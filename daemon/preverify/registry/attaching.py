@@ -22,7 +22,7 @@ from preverify.model.evidence import Image
 from preverify.model.keys import TrustedKey
 from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
-from preverify.registry.client import Client, Conflict
+from preverify.registry.client import Client
 from preverify.registry.manifests import (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -31,6 +31,7 @@ from preverify.registry.manifests import (
     parse_descriptor,
     read_descriptors,
 )
+from preverify.registry.refusals import Conflict
 
 _TRIES = 6
 _PAUSE_SECONDS = 0.05

@@ -15,8 +15,9 @@ from preverify.model.keys import TrustedKey
 from preverify.model.reference import Subject, is_tag
 from preverify.ports import Clock, Layout, Publication, PublishState
 from preverify.registry.attaching import AttachedBundle, AttachedLayers, Attaching
-from preverify.registry.client import Client, Refused
+from preverify.registry.client import Client
 from preverify.registry.fingerprint import signature_tag
+from preverify.registry.refusals import Refused
 from preverify.settings import Publish
 
 _ABSENT_SECONDS = 3600.0
