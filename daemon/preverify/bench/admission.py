@@ -103,16 +103,16 @@ def _saturated(
         body.write_bytes(_body_of(ours.port, requests[0]))
         with _bare(place, body, life) as bare:
             rounds = [
-                tuple(_measure(place, port, requests, scale.seconds) for port in (bare.port, ours.port))
+                tuple(_measure(place, server, requests, scale.seconds) for server in (bare, ours))
                 for _ in range(scale.rounds)
             ]
         yield figure(
             "admission",
             f"{case}, TLS keep-alive, {_CONNECTIONS} connections",
-            median([measured.rate for _, measured in rounds]),
+            median([measured.rate for _, (measured, _) in rounds]),
             "requests/s",
             reference="bare ASGI server, one process",
-            reference_value=median([measured.rate for measured, _ in rounds]),
+            reference_value=median([measured.rate for (measured, _), _ in rounds]),
             peer_value=peer,
             budget=budget,
             of_ratio=True,
@@ -120,10 +120,18 @@ def _saturated(
         yield figure(
             "admission",
             f"{case}, p99 under that load",
-            median([measured.p99_ms for _, measured in rounds]),
+            median([measured.p99_ms for _, (measured, _) in rounds]),
             "ms",
             reference="bare ASGI server, one process",
-            reference_value=median([measured.p99_ms for measured, _ in rounds]),
+            reference_value=median([measured.p99_ms for (measured, _), _ in rounds]),
+        )
+        yield figure(
+            "admission",
+            f"{case}, processor time of the server, steadier than rates on a busy machine",
+            median([micros for _, (_, micros) in rounds]),
+            "us/request",
+            reference="bare ASGI server, one process",
+            reference_value=median([micros for (_, micros), _ in rounds]),
         )
 
 
@@ -375,8 +383,18 @@ def _body_of(port: int, request: str) -> bytes:
     return body
 
 
-def _measure(place: Path, port: int, requests: Sequence[str], seconds: float) -> Measured:
-    return _loaded(place, Plan(port=port, requests=tuple(requests), connections=_CONNECTIONS, seconds=seconds))
+def _measure(place: Path, server: _Server, requests: Sequence[str], seconds: float) -> tuple[Measured, float]:
+    """Return what the load generator saw, and the processor time that the server took a request, in microseconds."""
+    before = _processor_seconds(server.pid)
+    plan = Plan(port=server.port, requests=tuple(requests), connections=_CONNECTIONS, seconds=seconds)
+    measured = _loaded(place, plan)
+    return measured, (_processor_seconds(server.pid) - before) / measured.total * 1e6
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return the user and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _paced(place: Path, port: int, requests: Sequence[str], seconds: float) -> Measured:

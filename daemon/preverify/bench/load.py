@@ -44,13 +44,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What came of it. `wrong` counts replies that were not expected."""
+    """What came of it. `wrong` counts replies that were not expected, `total` all of them, the warming up included."""
 
     rate: float
     p50_ms: float
     p99_ms: float
     wrong: int
     count: int
+    total: int
 
 
 class _Connection(asyncio.Protocol):
@@ -120,6 +121,7 @@ async def measure(plan: Plan) -> Measured:
         await loop.create_connection(lambda one=connection: one, "127.0.0.1", plan.port, ssl=context)  # type: ignore[misc]
     warm = min(0.5, plan.seconds / 4)
     await asyncio.sleep(warm)
+    warmed = len(latencies)
     latencies.clear()
     start = time.perf_counter()
     await asyncio.sleep(plan.seconds)
@@ -132,6 +134,7 @@ async def measure(plan: Plan) -> Measured:
         p99_ms=quantile(taken, 0.99) * 1000 if taken else 0.0,
         wrong=sum(connection.wrong for connection in connections),
         count=len(taken),
+        total=warmed + len(latencies),
     )
 
 
