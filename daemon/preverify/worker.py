@@ -154,8 +154,7 @@ class Worker:
                 self.observer.took("event_to_verdict_seconds", seconds, source=leased.job.source)
             if result.retry_at is not None:
                 self.work.retry(leased, at=result.retry_at, error=result.error, now=now)
-            else:
-                self.work.done(leased, now=now)
+        self.work.finish([leased for leased, result in results if result.retry_at is None], now=now)
         self.bell.ring("timer")
 
     def _tell(self, recordings: Iterable[Recording]) -> None:

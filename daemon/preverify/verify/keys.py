@@ -79,7 +79,7 @@ def load_public_key(data: bytes) -> TrustedKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise BadInput(f"not a public key that can be read: {error}"[:200]) from error
     spki = _canonical(key)
-    if _RSA_PSS_OID in data:
+    if _RSA_PSS_OID in (base64.b64decode(b"".join(data.split(b"-----")[2].split())) if is_pem else data):
         raise BadInput(f"an RSA key restricted to PSS is not accepted, expected {ACCEPTED}")
     prepared(spki)
     return TrustedKey(spki)

@@ -107,12 +107,18 @@ class EmbeddedWork:
 
     def done(self, leased: LeasedJob, *, now: datetime) -> bool:
         """Finish; False when somebody else has it. Work made due meanwhile stays due."""
+        return self.finish((leased,), now=now) == 1
+
+    def finish(self, leased: Sequence[LeasedJob], *, now: datetime) -> int:
+        """Finish several in one transaction; returns how many were still ours."""
+        finished = 0
         with writing(self.engine) as connection:
-            if connection.execute(delete(t.job).where(*_mine(leased))).rowcount != 1:
-                return False
-            if leased.job.kind.value in _SWEEPS:
-                _mark_sweep(connection, leased.job, now)
-            return True
+            for one in leased:
+                if connection.execute(delete(t.job).where(*_mine(one))).rowcount == 1:
+                    finished += 1
+                    if one.job.kind.value in _SWEEPS:
+                        _mark_sweep(connection, one.job, now)
+        return finished
 
     def retry(self, leased: LeasedJob, *, at: datetime, error: str, now: datetime) -> bool:  # noqa: ARG002 - the port's
         """Give back with an error, to run at `at`; counted in `attempts`. After eight it is parked until made due."""

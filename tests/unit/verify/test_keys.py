@@ -182,3 +182,20 @@ def test_pem_in_other_line_endings_is_the_same_key() -> None:
     text = (signed.FIXTURES / "keys" / "ec1.pub").read_bytes()
     assert load_public_key(text.replace(b"\n", b"\r\n")) == signed.key("ec1")
     assert base64.b64encode(signed.key("ec1").spki)[:8] in text
+
+
+def test_a_pss_restricted_key_is_refused_in_either_encoding() -> None:
+    """OpenSSL reads such a key as a plain RSA key and forgets what it may not do."""
+    import subprocess
+
+    made = subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"],
+        capture_output=True,
+        check=True,
+    ).stdout
+    for form in ("PEM", "DER"):
+        public = subprocess.run(
+            ["openssl", "pkey", "-pubout", "-outform", form], input=made, capture_output=True, check=True
+        ).stdout
+        with pytest.raises(BadInput, match="PSS"):
+            load_public_key(public)
