@@ -185,7 +185,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge("census_timestamp_seconds", "When the figures read from the database were read."),
     _gauge(
         "tags",
-        "Live tags by what a lookup of their digest, without namespace, answers now; `none`: not looked at, or expired.",
+        "Live tags by what a lookup of their digest, without namespace, answers; `none`: not looked at, or expired.",
         _SOURCE,
         _ANSWER,
         _closed("reason", *_REASONS, "none"),
