@@ -44,6 +44,17 @@ def test_the_listener_is_gone_once_closed() -> None:
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
+def test_an_address_of_the_newer_protocol_is_served_too() -> None:
+    try:
+        probe = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    probe.close()
+    with observe.MetricsServer("[::1]:0") as server:
+        assert server.url.startswith("http://[::1]:")
+        assert _get(server.url)[0] == 200
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0:8788", ":8788", "[::]:8788", "*:8788"])
 def test_every_interface_at_once_is_refused(address: str) -> None:
     with pytest.raises(BadConfiguration, match="every interface"):

@@ -129,6 +129,16 @@ def test_files_that_are_no_counts_are_left_out(tmp_path: Path, content: bytes) -
     assert list(observe.Processes(tmp_path).collect()) == []
 
 
+def test_only_torn_files_of_the_own_place_are_dropped(tmp_path: Path) -> None:
+    directory = observe.fresh_directory(tmp_path / "metrics")
+    mine, others = directory / "counter_worker-0.db", directory / "counter_worker-1.db"
+    for file in (mine, others):
+        file.write_bytes(b"torn")
+    observe.share(directory, "worker-0")
+    assert not mine.exists()
+    assert others.exists()
+
+
 def test_a_fresh_directory_is_private_and_empty_of_old_counts(tmp_path: Path) -> None:
     old = observe.fresh_directory(tmp_path / "m") / "counter_worker-9.db"
     old.write_bytes(b"x")
