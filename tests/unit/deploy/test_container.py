@@ -118,3 +118,5 @@ def test_its_steps_work_in_a_debian_root(tool: Callable[[str], Path], tmp_path: 
     assert (final.root / "var/lib/preverify/preverify.db").exists()
     installed = {path.name for path in (final.root / "opt/preverify/lib").glob("python3*/site-packages/*")}
     assert not {"pytest", "pip", "mypy", "ruff"} & installed, "nothing of development is in the image"
+    for directory in (base, work):  # whole systems: not kept among pytest's last runs
+        shutil.rmtree(directory)
