@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from preverify import pipeline
@@ -280,6 +280,10 @@ class Worker:
             return Result()
         except MalformedEvidence as error:
             return Result(recordings=self._undecided(watched, subject, leased, error.reason, str(error)))
+        if image.refers_to is not None and leased.job.cause == "push":
+            # A push by digest does not say that it brought evidence; what the evidence is about is looked at instead.
+            attached = replace(leased.job, key=str(image.refers_to), cause="evidence")
+            return Result(jobs=(attached,))
         return self._look(watched, image, leased, tags=())
 
     def _look(self, watched: Watched, image: Image, leased: LeasedJob, *, tags: tuple[str, ...]) -> Result:

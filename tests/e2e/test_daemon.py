@@ -101,6 +101,21 @@ def test_a_removed_signature_turns_the_answer_and_withdraws(
         until(lambda: len(published(content, digest)) == 1, what="the new statement")
 
 
+def test_a_pushed_referrer_has_its_subject_looked_at(tmp_path: Path, registry: Registry, content: Content) -> None:
+    """Registries announce a bundle by its own digest only; what is judged is the image that it is about."""
+    from support.demo_bundle import attach_bundle
+
+    digest = image(content, "shop/app", "v1", "v1")
+    daemon = Daemon(tmp_path, registry.address, public_pem(KEY), sweep={"tags": "1h", "evidence": "1h"})
+    with running(daemon):
+        name = f"{registry.address}/shop/app"
+        until(lambda: daemon.lookup(digest, name).get("answer") == "denied", what="the verdict on the unsigned image")
+        referrer = attach_bundle(content, "shop/app", digest, KEY)
+        assert daemon.notify("shop/app", None, referrer) == 202
+        until(lambda: daemon.lookup(digest, name).get("answer") == "verified", what="the verdict on the bundle")
+        assert daemon.lookup(referrer, name)["answer"] == "unknown"
+
+
 def test_a_moved_tag_is_judged_by_what_it_names_now(tmp_path: Path, registry: Registry, content: Content) -> None:
     first = image(content, "shop/app", "v1", "first")
     sign(content, "shop/app", first, KEY)

@@ -203,9 +203,10 @@ class Daemon:
     def lookup(self, digest: str, image_name: str | None = None) -> dict[str, object]:
         return self.get(f"/v1/lookup/{digest}" + (f"?image={image_name}" if image_name else ""))[1]
 
-    def notify(self, repository: str, tag: str, digest: str) -> int:
-        """Send a push notification; return the status."""
-        event = {"action": "push", "target": {"repository": repository, "tag": tag, "digest": digest}}
+    def notify(self, repository: str, tag: str | None, digest: str) -> int:
+        """Send a push notification, as for a push by digest where there is no tag; return the status."""
+        target = {"repository": repository, "digest": digest} | ({"tag": tag} if tag else {})
+        event = {"action": "push", "target": target}
         headers = {
             "Authorization": f"Bearer {SECRET}",
             "Content-Type": "application/vnd.docker.distribution.events.v2+json",

@@ -203,7 +203,7 @@ def _daemon(directory: Path, key: ec.EllipticCurvePrivateKey, port: int, *, publ
     path = directory / "preverify.yaml"
     path.write_text(json.dumps(config))
     with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, "-m", "preverify", "serve", "--config", str(path)],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -126,7 +126,7 @@ async def _serve() -> None:
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     print(server.servers[0].sockets[0].getsockname()[1], flush=True)
     reader = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # the bench holds the other end

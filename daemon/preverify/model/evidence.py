@@ -93,12 +93,14 @@ class Image:
         media_type: Media type of the manifest or index.
         children: For an index, the digests of its runnable children in order; unsigned BuildKit attestation entries
             (platform unknown/unknown) are left out.
+        refers_to: What the manifest itself says it is attached to (its `subject`): it is evidence then, not an image.
     """
 
     subject: Subject
     manifest: bytes
     media_type: str
     children: tuple[Digest, ...] = ()
+    refers_to: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,6 +128,7 @@ def image_of(repository: Repository, manifest: Manifest) -> Image:
         manifest=manifest.data,
         media_type=manifest.media_type,
         children=tuple(children),
+        refers_to=manifest.subject,
     )
 
 
