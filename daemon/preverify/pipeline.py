@@ -229,7 +229,7 @@ def _publication(
     subject: Subject,
     stands: Sequence[Verdict],
     live: Sequence[StoredStatement],
-    publishing: bool,  # noqa: FBT001 - a fact about the source, passed on as it is
+    publishing: bool,
     clock: Clock,
 ) -> tuple[tuple[str, ...] | None, bool]:
     """Say which verdicts are to be published (None: none) and whether live statements are to be withdrawn."""

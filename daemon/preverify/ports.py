@@ -195,8 +195,10 @@ class History(Protocol):
     """The record of everything seen and decided. Append-only where it matters."""
 
     def record(self, recordings: Sequence[Recording], *, now: datetime) -> None:
-        """Store all recordings in one transaction: evidence, findings, verdicts, current verdicts, change rows,
-        statements wanted or to withdraw with the jobs that carry it out, and when time alone makes the subject due.
+        """Store all recordings in one transaction.
+
+        Evidence, findings, verdicts, current verdicts, change rows, statements wanted or to withdraw with the jobs that
+        carry it out, and when time alone makes the subject due.
         """
 
     def observe_tag(
@@ -234,7 +236,7 @@ class Statements(Protocol):
     def statement(self, statement_id: str) -> StoredStatement | None: ...
 
     def live(self, subject: Subject) -> tuple[StoredStatement, ...]:
-        """Return statements of a subject that a registry holds or may hold (signed, published, withdrawing, not-withdrawn)."""
+        """Return statements that a registry holds or may hold (signed, published, withdrawing, not-withdrawn)."""
 
     def signed(self, statement_id: str, envelope: bytes, key_id: str, valid_until: datetime) -> bool:
         """Store the envelope before its first PUT; False when one is stored already (the stored one stays)."""
@@ -243,7 +245,7 @@ class Statements(Protocol):
         """Store what became of a publication or withdrawal; a published one supersedes older rows of its subject."""
 
 
-# --- policy generations -------------------------------------------------------------------------------------------------
+# --- policy generations -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +318,7 @@ class Work(Protocol):
     """Durable work, at least once. Times come from the caller."""
 
     def add(self, jobs: Sequence[Job], *, run_at: datetime, now: datetime) -> int:
-        """Make jobs due; a job already open keeps the earlier time and the better priority. Returns how many are new."""
+        """Make jobs due; one that is due already keeps the earlier time and better priority. Returns how many are new."""
 
     def accept(self, source: str, hints: Sequence[Hint], jobs: Sequence[Job], *, now: datetime) -> int:
         """Store hints and the jobs that they cause in one transaction (the inbox). Returns how many jobs are new."""
@@ -363,7 +365,7 @@ class Lease(Protocol):
     def release(self, name: str, holder: str) -> None: ...
 
 
-# --- feed and lookup ----------------------------------------------------------------------------------------------------
+# --- feed and lookup --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -449,7 +451,7 @@ class Answers(Protocol):
         """
 
 
-# --- signing ------------------------------------------------------------------------------------------------------------
+# --- signing ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -473,7 +475,7 @@ class Signing(Protocol):
         """
 
 
-# --- observation --------------------------------------------------------------------------------------------------------
+# --- observation ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Processes: start the children, keep them running, end them together. Knows command lines and file descriptors only."""
+"""Processes: start the children, keep them running, end them together. Knows only command lines and descriptors."""
 
 import contextlib
 import ctypes

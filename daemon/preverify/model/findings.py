@@ -36,7 +36,7 @@ class Finding:
         step: How far it got; `ESTABLISHED` is the only one that a rule may count.
         reason: `ok` exactly where established.
         detail: For people: what was seen, what was expected.
-        signer: Identity that the signature verified under, `key:<sha256 of SubjectPublicKeyInfo, hex>`; empty where none.
+        signer: Identity that the signature verified under: `key:` and the hex SHA-256 of the key; empty where none.
             Set on failed findings too where the signature held but something later did not.
         predicate_type: Of a readable statement, else empty. Signed where `step` >= SIGNED.
         annotations: Signed annotations of a signature payload, sorted by key.

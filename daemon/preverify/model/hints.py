@@ -8,8 +8,8 @@ class Hint:
     """One claim of a registry's notification: this tag of this repository changed.
 
     `repository` is the path without registry. `tag` is None where only a digest was pushed. `digest` is what the sender
-    claims and is only stored for people to read. `deleted` hints lead to the same look at the registry. `registry` is the
-    host that the sender says it is, empty where the format does not say or says only an internal name.
+    claims and is only stored for people to read. `deleted` hints lead to the same look at the registry. `registry` is
+    the host that the sender says it is, empty where the format does not say or says only an internal name.
     """
 
     repository: str
