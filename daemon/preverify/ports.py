@@ -318,7 +318,7 @@ class Work(Protocol):
     """Durable work, at least once. Times come from the caller."""
 
     def add(self, jobs: Sequence[Job], *, run_at: datetime, now: datetime) -> int:
-        """Make jobs due; one that is due already keeps the earlier time and better priority. Returns how many are new."""
+        """Make jobs due; one already due keeps the earlier time and better priority. Returns how many are new."""
 
     def accept(self, source: str, hints: Sequence[Hint], jobs: Sequence[Job], *, now: datetime) -> int:
         """Store hints and the jobs that they cause in one transaction (the inbox). Returns how many jobs are new."""
