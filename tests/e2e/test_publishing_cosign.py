@@ -182,6 +182,7 @@ def test_others_signatures_read_the_same(room: Room, name: str, layout: Layout) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("layout", [Layout.AUTO, Layout.ATT, Layout.DETACHED])
 def test_every_fixture_image(room: Room, layout: Layout) -> None:
     """All images of the fixtures that a correct registry can hold, the broken ones included."""
@@ -192,11 +193,7 @@ def test_every_fixture_image(room: Room, layout: Layout) -> None:
         if name in seen or example.get("served_by") or example["id"] == "legacy-bad-ten-thousand-signatures":
             continue
         seen.add(name)
-        try:
-            before, *after = unchanged(room, example, layout)
-        except AssertionError as error:
-            different.append((example["id"], str(error)[:300]))
-            continue
+        before, *after = unchanged(room, example, layout)
         if after != [before] * 3:
             different.append((example["id"], str([before, *after])))
     assert different == []

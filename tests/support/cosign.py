@@ -78,5 +78,14 @@ class Cosign:
             arguments.append("--new-bundle-format")
         done = self.run(version, *arguments, reference, detached=detached)
         if done.returncode == 0:
-            return Said(verified=True, of=hashlib.sha256(done.stdout).hexdigest())
+            return Said(verified=True, of=_substance(done.stdout))
         return Said(verified=False, error=done.stderr.decode(errors="replace")[-600:])
+
+
+def _substance(printed: bytes) -> str:
+    """Return the digest of all payloads that were printed, in whatever order the registry listed them."""
+    payloads: list[str] = []
+    for line in printed.splitlines():
+        document = json.loads(line) if line.strip() else []
+        payloads += [json.dumps(d, sort_keys=True) for d in (document if isinstance(document, list) else [document])]
+    return hashlib.sha256("\n".join(sorted(payloads)).encode()).hexdigest()

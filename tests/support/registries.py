@@ -161,7 +161,10 @@ def _push_manifest(host: str, store: Any, repo: str, target: str, digest: str) -
 
 def _children(store: Any, repo: str, digest: str) -> list[str]:
     media_type, data = store.manifests[repo].get(digest, ("", b"{}"))
-    return [e["digest"] for e in json.loads(data).get("manifests") or []] if "index" in media_type else []
+    kinds = ("image.index", "manifest.list")
+    if not any(kind in media_type for kind in kinds):
+        return []
+    return [e["digest"] for e in json.loads(data).get("manifests") or []]
 
 
 def _module() -> ModuleType:
