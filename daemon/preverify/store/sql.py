@@ -4,10 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, case, tuple_
+from sqlalchemy import Boolean, ColumnElement, Connection, Row, Table, Text, case, literal, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
-_CHUNK = 100
+from preverify.store.columns import encode
+
+_CHUNK = 200
 T = TypeVar("T")
 Rows = Sequence[Mapping[str, Any]]
 AnyRow = Row[*tuple[Any, ...]]
@@ -55,9 +59,40 @@ def least(a: ColumnElement[Any], b: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((a < b, a), else_=b)
 
 
-def matches(columns: Sequence[ColumnElement[Any]], keys: Sequence[Sequence[Any]]) -> ColumnElement[bool]:
-    """Return the condition that the columns are one of `keys`: one statement for any number, by index seeks."""
-    return tuple_(*columns).in_([tuple(key) for key in keys])
+class _Keys(FunctionElement[Any]):
+    """Rows of text keys out of one JSON parameter."""
+
+    inherit_cache = True
+    name = "keys"
+    width = 0
+
+
+@cache
+def _keys(width: int) -> type[_Keys]:
+    """Return the element for keys of so many columns: a class each, which is what compiled statements are kept by."""
+    return type(f"_Keys{width}", (_Keys,), {"width": width, "inherit_cache": True})
+
+
+@compiles(_Keys, "sqlite")
+def _on_sqlite(element: _Keys, compiler: Any, **options: Any) -> str:
+    columns = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(element.width))
+    return f"(SELECT {columns} FROM json_each({compiler.process(element.clauses, **options)}))"  # noqa: S608 - numbers
+
+
+@compiles(_Keys, "postgresql")
+def _on_postgres(element: _Keys, compiler: Any, **options: Any) -> str:
+    columns = ", ".join(f"value ->> {n}" for n in range(element.width))
+    given = compiler.process(element.clauses, **options)
+    return f"(SELECT {columns} FROM jsonb_array_elements(CAST({given} AS jsonb)))"  # noqa: S608 - numbers
+
+
+def matches(columns: Sequence[ColumnElement[Any]], keys: Sequence[Sequence[str]]) -> ColumnElement[bool]:
+    """Return the condition that the text columns are one of `keys`: one statement for any number, by index seeks.
+
+    Not `(a, b) IN (VALUES ...)`: for that SQLite reads the whole table.
+    """
+    rows = _keys(len(columns))(literal(encode([tuple(key) for key in keys]), Text))
+    return tuple_(*columns).op("IN", return_type=Boolean())(rows)
 
 
 def chunks(items: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
