@@ -44,10 +44,14 @@ class _Seen:
         return tuple(b for b in self.bundles if b.ours)
 
     @property
-    def ours_left(self) -> str:
-        """Name the places where readers still find a statement of ours; empty where they find none."""
-        places = ["bundle"] * bool(self.our_bundles) + [".att"] * bool(self.layers.ours)
-        return " and ".join(places + ["detached .att"] * bool(self.detached.ours))
+    def left(self) -> tuple[Layout, ...]:
+        """Return the places where readers find a statement of ours."""
+        places = {
+            Layout.BUNDLE: bool(self.our_bundles),
+            Layout.ATT: bool(self.layers.ours),
+            Layout.DETACHED: bool(self.detached.ours),
+        }
+        return tuple(layout for layout, there in places.items() if there)
 
 
 class _NoLayout(Exception):
@@ -81,12 +85,12 @@ class Publisher:
             targets = self._targets(work, seen, layout)
             manifests = self._attach(work, seen, sealed, key, targets)
         except _NoLayout as no:
-            return self._nowhere(work, no, before)
+            return self._unpublished(work, no, before)
         except (Refused, MalformedEvidence) as error:
             elsewhere = self._elsewhere(work, sealed, layout)
             if elsewhere is None:
                 why = _NoLayout(PublishState.UNPUBLISHED, f"cannot be attached here: {error}")
-                return self._nowhere(work, why, before)
+                return self._unpublished(work, why, before)
             targets, manifests = (Layout.DETACHED,), elsewhere
         detail = self._remove(work, seen, keep=targets, current=manifests)
         return self._settled(PublishState.PUBLISHED, detail, before, layouts=targets, manifests=manifests)
@@ -95,7 +99,10 @@ class Publisher:
         """Take all our statements about the subject out of readers' sight, and look whether they are."""
         before = self.client.requests
         work = self._attaching(subject, known=manifests)
-        return self._nowhere(work, _NoLayout(PublishState.WITHDRAWN, ""), before)
+        left, trouble = self._clear(work)
+        if left or trouble:
+            return self._settled(PublishState.NOT_WITHDRAWN, f"readers may still find it: {trouble}", before)
+        return self._settled(PublishState.WITHDRAWN, "", before)
 
     def removal_works(self, subject: Subject) -> bool:
         """Say whether a bundle could be taken away again: by DELETE, or because only the fallback index lists it."""
@@ -213,21 +220,36 @@ class Publisher:
         left = {b.manifest for b in work.bundles()} & {b.manifest for b in older}
         return f"the registry keeps {len(left)} older bundle of ours" if left else ""
 
-    def _nowhere(self, work: Attaching, no: _NoLayout, before: int) -> Publication:
-        """Let no statement of ours be found, and say what came of it."""
+    def _unpublished(self, work: Attaching, no: _NoLayout, before: int) -> Publication:
+        """Let no statement of ours be found, because this one has no place.
+
+        Where the registry does not let an older one go, that one is what readers find: it stays `published`, so that
+        its withdrawal is tried again when the image stops passing.
+        """
+        left, trouble = self._clear(work)
+        detail = f"{no.detail}; readers may still find a statement of ours: {trouble}" if trouble else no.detail
+        if not left:
+            return self._settled(no.state, detail, before)
+        noted = tuple(sorted(work.known))
+        return self._settled(PublishState.PUBLISHED, detail, before, layouts=left, manifests=noted)
+
+    def _clear(self, work: Attaching) -> tuple[tuple[Layout, ...], str]:
+        """Take everything of ours away; returns where readers still find some, and what went wrong."""
         trouble = ""
         try:
             seen = self._look(work)
             self._remove(work, seen, keep=(), current=())
-            trouble = self._look(work).ours_left if seen.ours_left else ""
-            if work.known:  # where we never attached anything, nothing of ours can be in what we cannot read
-                trouble = trouble or seen.layers.unreadable or seen.detached.unreadable
         except (Refused, MalformedEvidence) as error:
             trouble = str(error)
-        if trouble:
-            detail = f"{no.detail}; " if no.detail else ""
-            return self._settled(PublishState.NOT_WITHDRAWN, f"{detail}readers may still find it: {trouble}", before)
-        return self._settled(no.state, no.detail, before)
+        try:
+            seen = self._look(work)
+        except Refused as error:
+            return (), trouble or str(error)
+        left = seen.left
+        trouble = trouble if left else ""
+        if work.known:  # where we never attached anything, nothing of ours can be in what we cannot read
+            trouble = trouble or seen.layers.unreadable or seen.detached.unreadable
+        return left, trouble or ", ".join(f"still in {layout.value}" for layout in left)
 
     def _look(self, work: Attaching) -> _Seen:
         taggable = is_tag(att.tag(work.subject.digest))

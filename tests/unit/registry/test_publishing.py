@@ -518,11 +518,24 @@ def test_layout_directories_are_only_read(tmp_path: Path, key: KeyFile) -> None:
 
 
 def test_an_answer_that_says_no_to_what_was_done_is_looked_after(registry: Hostile, key: KeyFile) -> None:
-    """The registry stored the manifest and answered 403: readers find our statement, so it is not "unpublished"."""
+    """The registry stored the manifest and answered 403: our statement was there, so it is taken away."""
     subject = subject_of(registry)
     registry.fault("PUT", r"\.att", status(403))
     done = opened(registry, key).publish(subject, sealed(subject, key), Layout.AUTO, supersedes=())
-    assert done.state is PublishState.NOT_WITHDRAWN
+    assert done.state is PublishState.UNPUBLISHED
+    assert att_of(registry, subject) == []
+
+
+def test_what_cannot_be_taken_away_stays_published(keeping: Hostile, key: KeyFile) -> None:
+    """Called anything else, nobody would try to withdraw it when the image stops passing."""
+    subject = subject_of(keeping)
+    bold = opened(keeping, key, acceptUnwithdrawable=True)
+    first = bold.publish(subject, sealed(subject, key), Layout.BUNDLE, supersedes=())
+    keeping.layers(PATH, f"sha256-{subject.digest.hex}.sig", SIMPLE_SIGNING, [b"{}"])
+    done = bold.publish(subject, sealed(subject, key), Layout.BUNDLE, supersedes=first.manifests)
+    assert (done.state, done.layouts, done.manifests) == (PublishState.PUBLISHED, (Layout.BUNDLE,), first.manifests)
+    assert "would hide" in done.detail
+    assert "still in bundle" in done.detail
 
 
 def test_sha512_subjects_are_looked_at_for_bundles(registry: Hostile, key: KeyFile) -> None:
