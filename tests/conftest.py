@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,12 @@ def tool() -> Callable[[str], Path]:
         return path
 
     return need
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the Postgres server of this process, if a test started one."""
+    if postgres := sys.modules.get("support.postgres"):
+        postgres.stop_server()
 
 
 # --- the closing list of skipped tiers ---

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -55,11 +56,17 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> tuple[str, str]:
+    return postgres_server, _template(postgres_server)
+
+
+@cache
+def _template(server: str) -> str:
+    """Make the template once a process: each module that imports a session fixture has one of its own."""
     name = f"template_{os.getpid()}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
-    upgrade(_named(postgres_server, name))
-    return postgres_server, name
+    upgrade(_named(server, name))
+    return name
 
 
 @pytest.fixture
