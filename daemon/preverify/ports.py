@@ -139,6 +139,7 @@ class Recording:
         publish: Verdict ids under which the default profile passed (a statement is wanted), or None.
         withdraw: The default profile stopped being passed: a live statement is to be withdrawn.
         cause: Why this look happened: "push", "sweep", "time", "evidence", "policy", "asked".
+        lease: Id and fence of the job that led here; what a worker brings that no longer holds its job is dropped.
     """
 
     tenant: str = TENANT
@@ -153,6 +154,7 @@ class Recording:
     withdraw: bool = False
     cause: str
     generation: int
+    lease: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

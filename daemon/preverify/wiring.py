@@ -31,7 +31,7 @@ from preverify.observe import (
 from preverify.policy.documents import PolicySet, load
 from preverify.ports import Layout, Signing, Work
 from preverify.registry import open_source
-from preverify.serve import run_answers
+from preverify.serve import check_answers, run_answers
 from preverify.settings import Settings, Source
 from preverify.signing import SigningClient, SigningProcess, public_key
 from preverify.store import Store, open_store
@@ -312,7 +312,9 @@ def serve(settings: Settings, config: Path) -> int:
     """Supervise everything on this machine until SIGTERM or SIGINT."""
     setup_logging()
     require_schema(settings)
-    load_policies(settings)  # refuse to start on policies that cannot be used
+    load_policies(settings)  # refuse to start on what the children could not use
+    open_sources(settings)
+    check_answers(settings)
     settings.state.mkdir(parents=True, exist_ok=True)
     if settings.signing.key_file is not None:
         command = (sys.executable, "-m", "preverify.commands.child", "public-key", "--config", str(config.resolve()))

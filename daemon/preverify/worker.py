@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from preverify import pipeline
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence, NotFound, PreverifyError, Unavailable
-from preverify.model.evidence import Image
+from preverify.model.evidence import Gathered, Image
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Outcome
@@ -33,7 +33,7 @@ from preverify.ports import (
     StoredStatement,
     Work,
 )
-from preverify.settings import Source
+from preverify.settings import Publish, Source
 from preverify.sweeps import Seen, Sweep, sweep_evidence, sweep_tags
 
 _LEASE = timedelta(seconds=30)
@@ -137,7 +137,11 @@ class Worker:
         if not results:
             return
         now = self.clock.now()
-        recordings = [r for _, result in results for r in result.recordings]
+        recordings = [
+            replace(recording, lease=(leased.id, leased.fence))
+            for leased, result in results
+            for recording in result.recordings
+        ]
         if recordings:
             self.history.record(recordings, now=now)
             self._tell(recordings)
@@ -307,7 +311,7 @@ class Worker:
         moves = tuple(
             Job(source=watched.name, kind=JobKind.PUBLISH, repository=leased.job.repository, key=s.id, cause="evidence")
             for s in standing.live
-            if _must_move(s, watched.layout, foreign_bundle=seen.gathered.foreign_bundle)
+            if _must_move(s, watched.settings.publish, seen.gathered)
         )
         if waiting and leased.job.kind is JobKind.SUBJECT:
             return Result(recordings=(recording,), jobs=moves, retry_at=min(waiting), error="undecided")
@@ -406,14 +410,18 @@ def leased_until(leased: LeasedJob, until: datetime) -> LeasedJob:
     )
 
 
-def _must_move(statement: StoredStatement, layout: Layout, *, foreign_bundle: bool) -> bool:
-    """Say whether a published statement lies where readers no longer find it (formats: hazard 1, shadowing)."""
-    return (
-        layout is Layout.AUTO
-        and statement.state == "published"
-        and foreign_bundle
-        and Layout.BUNDLE not in statement.layouts
-    )
+def _must_move(statement: StoredStatement, settings: Publish, gathered: Gathered) -> bool:
+    """Say whether a published statement lies where it hides, or is hidden by, what others have attached since.
+
+    `auto` follows foreign bundles, both ways; `bundle` and `both` give way to foreign legacy signatures. Publishing the
+    same statement again finds its right place.
+    """
+    layout = Layout(settings.layout)
+    if statement.state != "published" or gathered.unobtained or Layout.DETACHED in statement.layouts:
+        return False
+    if layout is Layout.AUTO:
+        return (Layout.BUNDLE if gathered.foreign_bundle else Layout.ATT) not in statement.layouts
+    return layout in {Layout.BUNDLE, Layout.BOTH} and gathered.foreign_legacy and not settings.allow_shadowing
 
 
 _HANDLERS: Mapping[JobKind, Callable[[Worker, Watched, LeasedJob], Result]] = {

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 
 from preverify.model.hints import Hint
+from preverify.model.verdicts import Outcome
 from preverify.ports import Job, JobKind, LeasedJob
 from preverify.store import Store
 from preverify.store import tables as t
@@ -19,9 +20,12 @@ from support.stores import (
     clock,
     postgres_server,
     postgres_template,
+    recording,
     sqlite_template,
     store,
+    subject,
     url,
+    verdict,
     work,
 )
 
@@ -123,6 +127,22 @@ def test_a_zombie_changes_nothing(work: EmbeddedWork) -> None:
     (fresh,) = take(work, now=later)
     assert work.done(zombie, now=later) is False  # not even where the ids could meet
     assert work.done(fresh, now=later) is True
+
+
+def test_what_a_zombie_saw_does_not_undo_what_was_seen_since(store: Store, work: EmbeddedWork) -> None:
+    """A worker that slept through its lease brings an old look; the newer one of its successor stands."""
+    add(work, job())
+    (zombie,) = take(work)
+    later = NOW + 2 * MINUTE
+    (holder,) = work.lease(worker="other", until=later + MINUTE, now=later, limit=10)
+    newer = recording(1, verdict("v_new", outcome=Outcome.FAILED), lease=(holder.id, holder.fence))
+    older = recording(1, verdict("v_old"), lease=(zombie.id, zombie.fence))
+    store.history.record([newer], now=later)
+    store.history.record([older], now=later)
+    assert [v.id for v in store.history.current(subject(1))] == ["v_new"]
+    work.done(holder, now=later)
+    store.history.record([older], now=later)
+    assert [v.id for v in store.history.current(subject(1))] == ["v_new"]
 
 
 def test_an_extended_lease_holds_longer(work: EmbeddedWork) -> None:

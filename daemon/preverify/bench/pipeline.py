@@ -118,6 +118,7 @@ def _push_to_statement(key: ec.EllipticCurvePrivateKey, pushes: int) -> list[flo
         stack.enter_context(_daemon(directory, key, port, publish=True))
         _wait(directory, "published", 1)
         answers = json.loads((directory / "state/addresses.json").read_text())["answers"].rpartition(":")[2]
+        _ready(int(answers))
         hooks = http.client.HTTPConnection("127.0.0.1", int(answers), timeout=10)
         for number in range(pushes):
             digest = _push(port, key, f"p{number}", f"push {number}")
@@ -132,7 +133,7 @@ def _push_to_statement(key: ec.EllipticCurvePrivateKey, pushes: int) -> list[flo
                 "/hooks/bench",
                 json.dumps(event),
                 {
-                    "Authorization": "Bearer bench-secret",
+                    "Authorization": "Bearer bench-secret-of-16-bytes",
                     "Content-Type": "application/vnd.docker.distribution.events.v2+json",
                 },
             )
@@ -143,6 +144,19 @@ def _push_to_statement(key: ec.EllipticCurvePrivateKey, pushes: int) -> list[flo
             latencies.append(_wait(directory, "published", number + 2, poll=0.002) - start)
         hooks.close()
     return latencies
+
+
+def _ready(port: int) -> None:
+    """Return once the answering process is ready."""
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"the daemon's answers were not ready within {_DEADLINE_SECONDS:.0f} s")
 
 
 @contextlib.contextmanager
@@ -171,7 +185,7 @@ def _daemon(directory: Path, key: ec.EllipticCurvePrivateKey, port: int, *, publ
         "apiVersion: preverify/v1\nkind: Policy\nmetadata: {name: bench}\n"
         'spec:\n  images: ["**"]\n  require:\n    - {name: signed, signature: {by: {any: [key]}}}\n'
     )
-    (directory / "hook").write_text("bench-secret")
+    (directory / "hook").write_text("bench-secret-of-16-bytes")
     signing = directory / "signing.pem"
     signing.touch(mode=0o600)
     signing.write_bytes(

@@ -48,6 +48,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def check_answers(settings: Settings) -> None:
+    """Read once everything that the answering process needs, so that a daemon refuses to start instead of looping.
+
+    Raises:
+        BadConfiguration: the address, TLS, tokens or a hook's secret cannot be used.
+    """
+    if settings.listen.tls is not None:
+        Tls(settings.listen.tls)
+    Tokens(settings.listen.tokens_file)
+    senders(settings.sources)
+
+
 def routes_of(
     settings: Settings, *, answers: Answers, inbox: Inbox, history: History, clock: Clock, observer: Observer
 ) -> tuple[Routes, Health]:

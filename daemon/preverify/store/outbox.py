@@ -94,8 +94,12 @@ def _mine(connection: Connection, ids: Sequence[tuple[str, str]]) -> set[str]:
 
 
 def _revive(connection: Connection, tenant: str, statement_id: str, now: datetime) -> bool:
+    """Say whether a statement that is there already needs its job (again).
+
+    Taken back before, or on its way still: its job may have been refused by the signing process or been parked.
+    """
     c = t.statement.c
-    gone = c.state.in_(("superseded", "withdrawn", "withdrawing", "not-withdrawn"))
+    gone = c.state.in_(("wanted", "signed", "superseded", "withdrawn", "withdrawing", "not-withdrawn"))
     here = and_(c.tenant == tenant, c.id == statement_id, gone)
     signed = connection.execute(
         update(t.statement)

@@ -70,6 +70,9 @@ def _check(recording: Recording) -> None:
 
 def store(connection: Connection, batch: Sequence[_Prepared], *, clock: Clock, now: datetime) -> None:
     """Write a prepared batch. The order of the tables is fixed, so that two writers never wait in a circle."""
+    batch = _still_held(connection, batch)
+    if not batch:
+        return
     before = _present(connection, batch)
     _store_subjects(connection, batch, before, now)
     _store_evidence(connection, batch, before, now)
@@ -89,6 +92,16 @@ def store(connection: Connection, batch: Sequence[_Prepared], *, clock: Clock, n
     withdraw_statements(connection, [r for r in speaks if r.withdraw], now=now)
     note_subjects(connection, [p.names for p in batch if p.recording.verdicts or p.recording.renewals], now=now)
     make_due(connection, [job for p in batch for job in _jobs(p.recording, live, now)], now=now)
+
+
+def _still_held(connection: Connection, batch: Sequence[_Prepared]) -> Sequence[_Prepared]:
+    """Leave out what a worker brings whose lease somebody else has by now: an old look must not undo a newer one."""
+    ids = {p.recording.lease[0] for p in batch if p.recording.lease is not None}
+    if not ids:
+        return batch
+    c = t.job.c
+    held = {(row.id, row.fence) for row in connection.execute(select(c.id, c.fence).where(c.id.in_(sorted(ids))))}
+    return [p for p in batch if p.recording.lease is None or p.recording.lease in held]
 
 
 # --- subjects and evidence --------------------------------------------------------------------------------------------
