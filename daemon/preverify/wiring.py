@@ -340,7 +340,9 @@ def serve(settings: Settings, config: Path) -> int:
         address = listener.getsockname()
         scheme = "https" if settings.listen.tls else "http"
         addresses = {"answers": f"{scheme}://{_host_port(address)}", "metrics": metrics.url}
-        (settings.state / "addresses.json").write_text(json.dumps(addresses) + "\n")
+        # Whoever waits for this file must never see half of it.
+        (settings.state / "addresses.new").write_text(json.dumps(addresses) + "\n")
+        (settings.state / "addresses.new").replace(settings.state / "addresses.json")
         supervisor = Supervisor(
             specs=list(_specs(settings, config.resolve(), listener.fileno(), stack)),
             on_event=lambda name, fields: _child_event(observer, name, fields),
