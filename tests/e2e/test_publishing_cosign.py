@@ -327,7 +327,7 @@ def test_hazard_1_a_foreign_bundle_moves_our_statement(room: Room, host: str) ->
 
 
 def test_hazard_2_our_bundle_counts_as_a_signature_by_our_key(room: Room) -> None:
-    """cosign 3 takes any bundle by a key for a signature by it: `auto` attaches none, and only PASSED is ever signed."""
+    """cosign 3 takes any bundle by a key for a signature: `auto` attaches none, and only PASSED is ever signed."""
     subject = bare(room, "referrers")
     room.publisher(subject).publish(subject, sealed(subject, room.key), Layout.AUTO, supersedes=())
     assert not room.cosign.verify(3, str(subject), room.public).verified
