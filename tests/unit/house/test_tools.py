@@ -135,9 +135,9 @@ def test_every_tool_that_a_test_asks_for_is_installed_by_somebody() -> None:
     import re
 
     known = {*tools.GO_MODULES, *tools.OWN_MAINS, *tools.PACKAGES, *tools.HEAVY_PACKAGES, "systemd-analyze"}
-    here = Path(__file__).resolve()
-    for path in sorted(here.parents[2].rglob("*.py")):
-        if path != here:
+    here = Path(__file__).resolve().parent  # these tests ask for tools that do not exist
+    for path in sorted(here.parents[1].rglob("*.py")):
+        if here not in path.parents:
             asked = set(re.findall(r"""\btool\(["']([\w-]+)["']\)""", path.read_text(encoding="utf-8")))
             assert asked <= known, path
 
