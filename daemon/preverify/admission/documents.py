@@ -42,4 +42,4 @@ def _policy(policy: PolicyAnswer) -> dict[str, object]:
 
 
 def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else moment.isoformat(timespec="seconds")[:19] + "Z"

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from preverify.admission.pods import PLACES, PodSpec, Review, ReviewRequest, pod_spec
+from preverify.admission.pods import PLACES, Kind, PodSpec, Review, ReviewRequest, pod_spec
 from preverify.admission.question import MAX_IMAGES, AskedImage, Question, Reply, cut, in_words
 from preverify.admission.strict import decode
 from preverify.model.errors import BadInput
+from preverify.model.recent import Recent
 from preverify.model.verdicts import Answer
 
 NAME = "k8s-validate"
@@ -27,6 +28,18 @@ _WITHOUT_OBJECT = frozenset({"DELETE", "CONNECT"})
 _WITHOUT_IMAGES = frozenset({"status", "scale", "binding", "eviction"})
 _decoder = msgspec.json.Decoder(Review)
 _encode = msgspec.json.Encoder().encode
+_BEFORE_UID = b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":'
+_MAX_REMEMBERED = 600  # no reference that can be pulled is longer
+
+
+class _Judged(msgspec.Struct, frozen=True):
+    """A response without its uid: `members` is JSON from behind the opening brace on."""
+
+    admitted: bool
+    members: bytes
+
+
+_written: Recent[tuple[int, str, str], tuple[Answer, _Judged]] = Recent(2_048)
 
 
 def read(path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Question:  # noqa: ARG001
@@ -62,27 +75,32 @@ def _images(request: ReviewRequest) -> tuple[AskedImage, ...]:
     if request.operation in _WITHOUT_OBJECT:
         return ()
     kind = request.kind
-    name = f"{kind.group}/{kind.version} {kind.kind}".removeprefix("/")[:120]
     if request.operation not in {"CREATE", "UPDATE"}:
-        raise BadInput(f"the operation {request.operation[:40]!r} of {name} is not known, expected CREATE or UPDATE")
+        raise BadInput(
+            f"the operation {request.operation[:40]!r} of {_name(kind)} is not known, expected CREATE or UPDATE"
+        )
     if request.subResource in _WITHOUT_IMAGES:
         return ()
     place = PLACES.get((kind.group, kind.version, kind.kind))
     if place is None:
         raise BadInput(
-            f"{name} is not a kind whose images can be read, expected a pod or a built-in owner of pods; "
+            f"{_name(kind)} is not a kind whose images can be read, expected a pod or a built-in owner of pods; "
             "leave it out of the webhook's rules"
         )
     if not request.namespace:
-        raise BadInput(f"request.namespace of {name} is empty, so its policies cannot be chosen")
+        raise BadInput(f"request.namespace of {_name(kind)} is empty, so its policies cannot be chosen")
     spec = pod_spec(request.object, place)
     images = tuple(
         AskedImage(where=f"object.{place.path}.{where}", namespace=request.namespace, reference=reference)
         for where, reference in _references(spec)
     )
     if len(images) > MAX_IMAGES:
-        raise BadInput(f"{name} has {len(images)} images, at most {MAX_IMAGES} are checked at once")
+        raise BadInput(f"{_name(kind)} has {len(images)} images, at most {MAX_IMAGES} are checked at once")
     return images
+
+
+def _name(kind: Kind) -> str:
+    return f"{kind.group}/{kind.version} {kind.kind}".removeprefix("/")[:120]
 
 
 def _references(spec: PodSpec | None) -> Iterator[tuple[str, str]]:
@@ -105,6 +123,20 @@ def reply(question: Question, answers: Sequence[Answer]) -> Reply:
     """Return the AdmissionReview that answers `question`: allowed where every image is admitted."""
     if len(answers) != len(question.images):  # nothing that was asked may stay unanswered
         return unavailable(question, f"{len(question.images)} images were asked for, {len(answers)} answered")
+    if len(answers) != 1 or question.refusal:
+        return _framed(question.uid, _judged(question, answers))
+    # The common question. All but its uid follows from the image as written and from the answer, compared by identity.
+    (asked,), (answer,) = question.images, answers
+    key = (id(answer), asked.where, asked.reference)
+    known = _written.get(key)
+    if known is None or known[0] is not answer:
+        known = (answer, _judged(question, answers))
+        if len(asked.reference) <= _MAX_REMEMBERED:
+            _written.put(key, known)
+    return _framed(question.uid, known[1])
+
+
+def _judged(question: Question, answers: Sequence[Answer]) -> _Judged:
     refused = [
         f"{asked.where}: {in_words(answer)}"
         for asked, answer in zip(question.images, answers, strict=True)
@@ -112,17 +144,17 @@ def reply(question: Question, answers: Sequence[Answer]) -> Reply:
     ]
     if question.refusal:
         refused.append(question.refusal)
-    warnings = _warnings(question.images, answers)
-    return _review(question.uid, refused, warnings, _audit(question.images, answers))
+    return _response(refused, _warnings(question.images, answers), _audit(question.images, answers))
 
 
 def unavailable(question: Question, problem: str) -> Reply:
     """Return a denial that says that no answer could be had."""
-    return _review(question.uid, [f"images could not be checked: {problem}"], [], {"answer": "unavailable"})
+    refused = [f"images could not be checked: {problem}"]
+    return _framed(question.uid, _response(refused, [], {"answer": "unavailable"}))
 
 
-def _review(uid: str, refused: Sequence[str], warnings: Sequence[str], audit: Mapping[str, str]) -> Reply:
-    response: dict[str, object] = {"uid": uid, "allowed": not refused}
+def _response(refused: Sequence[str], warnings: Sequence[str], audit: Mapping[str, str]) -> _Judged:
+    response: dict[str, object] = {"allowed": not refused}
     if refused:
         response["status"] = {
             "code": 403,
@@ -133,8 +165,13 @@ def _review(uid: str, refused: Sequence[str], warnings: Sequence[str], audit: Ma
         response["warnings"] = warnings
     if audit:
         response["auditAnnotations"] = audit
-    document = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
-    return Reply(status=200, admitted=not refused, body=_encode(document))
+    return _Judged(admitted=not refused, members=_encode(response)[1:])
+
+
+def _framed(uid: str, judged: _Judged) -> Reply:
+    """Return the AdmissionReview: the uid in front of the other members of its response."""
+    body = b"".join((_BEFORE_UID, _encode(uid), b",", judged.members, b"}"))
+    return Reply(status=200, admitted=judged.admitted, body=body)
 
 
 def _warnings(images: Sequence[AskedImage], answers: Sequence[Answer]) -> list[str]:

@@ -1,11 +1,13 @@
 """Answers from the lookup table: the caller's names to ours, one point read, and the policies of the generation."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from preverify.lookup.reader import Found, Reader, Row
+from preverify.lookup.warm import NEVER, Warm, WarmAnswers
 from preverify.model.digest import Digest
 from preverify.model.errors import BadConfiguration, Unavailable
 from preverify.model.reasons import Reason
@@ -21,6 +23,7 @@ MAX_FEED_AGE = timedelta(minutes=15)
 MAX_REPOSITORIES = 1000
 """How many repositories are considered for a digest whose repository the caller does not name."""
 _TRIES = 5
+_parse = lru_cache(maxsize=4096)(Reference.parse)  # what is no reference is not remembered, and what is one is short
 _MUTABLE = "the reference names a tag, which can be moved; name the image by digest"
 
 Asked = tuple[Digest, Repository | None, str | None]
@@ -51,9 +54,11 @@ class Answerer:
         self._reader = reader
         self._aliases = {registry_host(alias): registry for alias, registry in aliases.items()}
         self._settings = settings
+        self._patience = MAX_FEED_AGE if settings.max_stale is None else min(MAX_FEED_AGE, settings.max_stale)
         self._clock = clock
         self._lock = threading.Lock()
         self._compiled: _Compiled | None = None
+        self._warm = WarmAnswers()
 
     def lookup(self, digest: Digest, image: Repository | None, namespace: str | None) -> Answer:
         """Answer for a digest in one repository; without `image` the worst over all repositories that hold it.
@@ -63,15 +68,32 @@ class Answerer:
         """
         if image is None:
             return self._everywhere(digest, namespace)
+        moment, now = self._reader.moment(), self._clock.now()
+        key = (digest.hex, image.registry, image.path, namespace)
+        warm = self._warm.get(key)
+        if warm is not None and warm.holds(moment, now):
+            return warm.answer
         repository = self._ours(image)
         for _ in range(_TRIES):
-            found = self._reader.look(repository, digest)
-            policies = self._policies(found.generation)
-            if policies is not None:
-                rows = found.rows
-                return self._compose(policies, found, repository, digest, rows[0] if rows else None, image, namespace)
-            if found.generation == 0:
-                return _nothing_yet(str(image), str(digest))
+            stored = self._reader.stored(repository, digest)
+            now = self._clock.now()
+            policies = self._policies(stored.generation)
+            if policies is None:
+                if stored.generation == 0:
+                    return _nothing_yet(str(image), str(digest))
+                continue
+            silent = self._silent_after(stored.heartbeat)
+            if warm is not None and warm.was_made_of(stored, policies, now, silent):
+                warm = warm.again(moment, silent)
+            else:
+                found = self._reader.decoded(stored, repository, digest)
+                row = found.rows[0] if found.rows else None
+                answer = self._compose(policies, found, repository, digest, row, image, namespace, now)
+                if answer.stale_since is not None:  # every moment may bring it another state
+                    return answer
+                warm = Warm.of(answer, moment, stored, policies, now=now, turns=self._turns(row), silent=silent)
+            self._warm.put(key, warm)
+            return warm.answer
         raise _restless()
 
     def reference(self, text: str, namespace: str | None) -> Answer:
@@ -83,7 +105,7 @@ class Answerer:
             BadInput: `text` is no image reference.
             Unavailable: the table is missing or unreadable.
         """
-        reference = Reference.parse(text)
+        reference = _parse(text)
         if reference.digest is not None:
             return self.lookup(reference.digest, reference.repository, namespace)
         return self._tagged(reference.repository, reference.tag or "latest", namespace)
@@ -130,16 +152,15 @@ class Answerer:
                     considered=MAX_REPOSITORIES,
                     detail=f"more than {MAX_REPOSITORIES} repositories hold this digest; name the repository",
                 )
+            now = self._clock.now()
             answers = [
-                self._compose(policies, found, row.subject.repository, digest, row, row.subject.repository, namespace)
+                self._compose(
+                    policies, found, row.subject.repository, digest, row, row.subject.repository, namespace, now
+                )
                 for row in found.rows
             ]
             answer = worst(answers, considered=len(answers), digest=str(digest), generation=found.generation)
-            return (
-                answer
-                if answers
-                else replace(answer, stale_since=self._stale_since(found.heartbeat, self._clock.now()))
-            )
+            return answer if answers else replace(answer, stale_since=self._stale_since(found.heartbeat, now))
         raise _restless()
 
     def _compose(
@@ -151,8 +172,8 @@ class Answerer:
         row: Row | None,
         image: Repository,
         namespace: str | None,
+        now: datetime,
     ) -> Answer:
-        now = self._clock.now()
         settings = self._settings
         return compose(
             policies.set,
@@ -193,8 +214,26 @@ class Answerer:
         return image if registry is None else Repository(registry, image.path)
 
     def _stale_since(self, heartbeat: datetime | None, now: datetime) -> datetime | None:
-        most = MAX_FEED_AGE if self._settings.max_stale is None else min(MAX_FEED_AGE, self._settings.max_stale)
-        return heartbeat if heartbeat is not None and now - heartbeat > most else None
+        silent = self._silent_after(heartbeat)
+        return heartbeat if silent is not None and now > silent else None
+
+    def _silent_after(self, heartbeat: datetime | None) -> datetime | None:
+        """Return after when answers carry `stale_since`, as long as no other heartbeat comes."""
+        return None if heartbeat is None else _later(heartbeat, self._patience)
+
+    def _turns(self, row: Row | None) -> Iterator[datetime]:
+        """Yield every time at which an answer made of `row` may change by itself."""
+        for policy in () if row is None else row.policies:
+            if policy.valid_until is not None:
+                yield policy.valid_until
+                yield _later(policy.valid_until, self._settings.expired_grace)
+
+
+def _later(moment: datetime, delay: timedelta) -> datetime:
+    try:
+        return moment + delay
+    except OverflowError:
+        return NEVER
 
 
 def _nothing_yet(image: str, digest: str) -> Answer:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from preverify.lookup import schema
+from preverify.lookup.moment import Moment, Watch
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, Unavailable
 from preverify.model.reasons import Reason
@@ -56,10 +57,25 @@ class Found:
     tagged: Digest | None = None
 
 
+class Stored(NamedTuple):
+    """The row of one subject as the table holds it: the bytes tell whether it is still the same."""
+
+    generation: int
+    heartbeat: datetime | None
+    policies: bytes | None
+    children: bytes | None
+
+
 @dataclass(slots=True)
 class _Open:
     connection: sqlite3.Connection
-    identity: tuple[int, int]
+    device: int
+    inode: int
+    watch: Watch
+
+    def close(self) -> None:
+        self.watch.close()
+        self.connection.close()
 
 
 class Reader:
@@ -81,12 +97,36 @@ class Reader:
 
     def look(self, repository: Repository, digest: Digest) -> Found:
         """Return the row of one subject, if any, with the generation: one statement, so one moment."""
+        return self.decoded(self.stored(repository, digest), repository, digest)
+
+    def stored(self, repository: Repository, digest: Digest) -> Stored:
+        """Return the row of one subject undecoded, with the generation: one statement, so one moment."""
         key = (self._tenant, schema.pack_digest(digest), repository.registry, repository.path)
         try:  # the hot path: as `_reading`, without the cost of a context
             row = self._connection().execute(_STATE, key).fetchone()
             generation, heartbeat, policies, children = _one(row)
+            return Stored(generation, _time(heartbeat), policies, children)
+        except _BROKEN as error:
+            raise self._unavailable(error) from error
+
+    def decoded(self, stored: Stored, repository: Repository, digest: Digest) -> Found:
+        """Return what `stored` says."""
+        generation, heartbeat, policies, children = stored
+        try:
             rows = () if policies is None else (_row(Subject(repository, digest), policies, children),)
-            return Found(generation=generation, heartbeat=_time(heartbeat), rows=rows)
+            return Found(generation=generation, heartbeat=heartbeat, rows=rows)
+        except _BROKEN as error:
+            raise self._unavailable(error) from error
+
+    def moment(self) -> Moment | None:
+        """Return the present moment of the table: while it stays, every read gives the same again.
+
+        None where that cannot be known, and inside a snapshot, whose moment is another one.
+        """
+        try:
+            connection = self._connection()
+            opened: _Open = self._local.opened
+            return None if connection.in_transaction else opened.watch.moment()
         except _BROKEN as error:
             raise self._unavailable(error) from error
 
@@ -144,7 +184,7 @@ class Reader:
         """Let go of the calling thread's connection; other threads' go with them."""
         opened: _Open | None = self._local.__dict__.pop("opened", None)
         if opened is not None:
-            opened.connection.close()
+            opened.close()
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -174,11 +214,11 @@ class Reader:
     def _connection(self) -> sqlite3.Connection:
         """Return this thread's connection to the file that has the name now: it may have been made anew."""
         facts = os.stat(self._name)  # noqa: PTH116 - a Path costs more than the call on the hot path
-        identity = (facts.st_dev, facts.st_ino)
         opened: _Open | None = getattr(self._local, "opened", None)
-        if opened is None or opened.identity != identity:
+        if opened is None or opened.inode != facts.st_ino or opened.device != facts.st_dev:
             self.close()
-            opened = _Open(_open(self._path), identity)
+            connection = _open(self._path)
+            opened = _Open(connection, facts.st_dev, facts.st_ino, Watch(self._path))
             self._local.opened = opened
         return opened.connection
 
