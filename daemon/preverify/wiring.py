@@ -23,6 +23,7 @@ from preverify.observe import (
     Metrics,
     Observing,
     Processes,
+    Tallying,
     fresh_directory,
     serve_metrics,
     setup_logging,
@@ -275,26 +276,32 @@ def run_signing(settings: Settings, fds: tuple[int, ...]) -> None:
 
 def run_answering(settings: Settings, listener_fd: int) -> None:
     """Run the answering process on a listening socket that the supervisor bound."""
-    observer = _child(settings, "answers")
+    metrics = _child_metrics(settings, "answers")
     records = open_records(settings)
     bell = SocketBell(settings.state, "answers")
-    run_answers(
-        settings,
-        socket.socket(fileno=listener_fd),
-        answers=open_answers(settings),
-        work=records.work,
-        history=records.store.history,
-        clock=records.clock,
-        observer=observer,
-        bell=bell,
-    )
+    with contextlib.closing(Tallying(metrics)) as observer:
+        observer.start()
+        run_answers(
+            settings,
+            socket.socket(fileno=listener_fd),
+            answers=open_answers(settings),
+            work=records.work,
+            history=records.store.history,
+            clock=records.clock,
+            observer=observer,
+            bell=bell,
+        )
 
 
 def _child(settings: Settings, slot: str) -> Observing:
+    return Observing(_child_metrics(settings, slot))
+
+
+def _child_metrics(settings: Settings, slot: str) -> Metrics:
     end_with_parent()
     setup_logging()
     share(settings.state / "metrics", slot)
-    return Observing(Metrics(sources=settings.sources))
+    return Metrics(sources=settings.sources)
 
 
 def _stopper() -> Callable[[], bool]:

@@ -6,6 +6,7 @@ from preverify.observe.exposition import MetricsServer, Processes, serve_metrics
 from preverify.observe.logs import hide, setup_logging
 from preverify.observe.metrics import Metrics, alone, fresh_directory, share
 from preverify.observe.observing import Observing
+from preverify.observe.tallying import Tallying
 
 __all__ = [
     "METRICS",
@@ -15,6 +16,7 @@ __all__ = [
     "MetricsServer",
     "Observing",
     "Processes",
+    "Tallying",
     "alone",
     "fresh_directory",
     "hide",

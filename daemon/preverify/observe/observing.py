@@ -1,8 +1,7 @@
 """`ports.Observer` over metrics and structured logs."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -43,14 +42,9 @@ class Observing:
             if isinstance(up, Gauge):
                 up.set(0 if _down(labels.get("code", "")) else 1)
 
-    @contextmanager
-    def time(self, metric: str, **labels: str) -> Iterator[None]:
+    def time(self, metric: str, **labels: str) -> AbstractContextManager[None]:
         """Measure a block into a histogram, whether or not it raises."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.took(metric, time.perf_counter() - start, **labels)
+        return _Timed(self, metric, labels)
 
     def took(self, metric: str, seconds: float, **labels: str) -> None:
         """Put a duration that was measured elsewhere into a histogram."""
@@ -64,6 +58,21 @@ class Observing:
         if metric not in self._complained and len(self._complained) < 100:
             self._complained.add(metric)
             self._log.error("metric.undeclared", metric=metric)
+
+
+class _Timed:
+    """A block that is measured: a class, because a generator costs several times as much."""
+
+    __slots__ = ("_labels", "_metric", "_observing", "_start")
+
+    def __init__(self, observing: Observing, metric: str, labels: dict[str, str]) -> None:
+        self._observing, self._metric, self._labels = observing, metric, labels
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._observing.took(self._metric, time.perf_counter() - self._start, **self._labels)
 
 
 def _down(code: str) -> bool:
