@@ -11,14 +11,15 @@ from preverify.observe.observing import Observing
 
 _SECONDS = 1.0
 _MOST_HELD = 5_000
+_PER_REQUEST = frozenset({"answers_total", "answer_seconds", "http_requests_total"})
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class Tallying(Observing):
-    """An `Observing` whose counts reach the shared files at `flush`, which a thread calls once a second.
+    """An `Observing` that holds what is counted for every request, and writes it at `flush`, once a second by a thread.
 
-    A process that is killed loses the counts of its last second at most; one that ends calls `close`. What is held is
-    bounded: callers who make up labels make it write earlier. Log lines are written at once.
+    A process that is killed loses these counts of its last second at most; one that ends calls `close`. What is held is
+    bounded: callers who make up labels make it write earlier. All other counts and log lines are written at once.
     """
 
     def __init__(self, metrics: Metrics | None = None) -> None:
@@ -43,7 +44,10 @@ class Tallying(Observing):
         self.flush()
 
     def count(self, metric: str, value: float = 1, **labels: str) -> None:
-        """Add to a counter, soon."""
+        """Add to a counter; to those of every request soon."""
+        if metric not in _PER_REQUEST:
+            super().count(metric, value, **labels)
+            return
         key = (metric, tuple(labels.items()))
         with self._lock:
             self._counts[key] = self._counts.get(key, 0) + value
@@ -52,7 +56,10 @@ class Tallying(Observing):
             self.flush()
 
     def took(self, metric: str, seconds: float, **labels: str) -> None:
-        """Put a duration into a histogram, soon."""
+        """Put a duration into a histogram; into those of every request soon."""
+        if metric not in _PER_REQUEST:
+            super().took(metric, seconds, **labels)
+            return
         key = (metric, tuple(labels.items()))
         with self._lock:
             self._times.setdefault(key, []).append(seconds)

@@ -39,27 +39,36 @@ def test_what_is_held_is_exposed_as_if_it_had_been_written_at_once() -> None:
 def test_it_writes_by_itself_and_at_the_end() -> None:
     observing = observe.Tallying(observe.Metrics(sources=["shop"]))
     observing.start()
-    observing.count("hints_total", source="shop")
+    observing.count("http_requests_total", endpoint="/auth", code="200")
     for _ in range(300):
-        if _exposed(observing).get(("preverify_hints_total", (("source", "shop"),))) == 1:
+        if _exposed(observing).get(("preverify_http_requests_total", (("code", "200"), ("endpoint", "/auth")))) == 1:
             break
         threading.Event().wait(0.01)
-    observing.count("hints_total", source="shop")
+    observing.count("http_requests_total", endpoint="/auth", code="200")
     observing.close()
-    assert _exposed(observing)["preverify_hints_total", (("source", "shop"),)] == 2
+    assert _exposed(observing)["preverify_http_requests_total", (("code", "200"), ("endpoint", "/auth"))] == 2
 
 
 def test_made_up_labels_are_written_early_instead_of_being_held() -> None:
     observing = observe.Tallying(observe.Metrics(sources=["shop"]))
     for number in range(12_000):
-        observing.count("unknown_total", namespace=f"n{number}")
+        observing.count("http_requests_total", endpoint=f"n{number}", code="200")
         observing.took("answer_seconds", 0.1, frontend=f"f{number}")
         assert len(observing._counts) + sum(map(len, observing._times.values())) <= 5_000
     observing.flush()
-    samples = {key: value for key, value in _exposed(observing).items() if key[0] == "preverify_unknown_total"}
+    samples = {key: value for key, value in _exposed(observing).items() if key[0] == "preverify_http_requests_total"}
     assert sum(samples.values()) == 12_000
     assert len(samples) <= 201
     assert _exposed(observing)["preverify_answer_seconds_count", (("frontend", "other"),)] == 12_000
+
+
+def test_what_is_not_of_every_request_is_written_at_once() -> None:
+    observing = observe.Tallying(observe.Metrics(sources=["shop"]))
+    observing.count("hints_total", 2, source="shop")
+    with observing.time("job_seconds", kind="tag"):
+        pass
+    assert _exposed(observing)["preverify_hints_total", (("source", "shop"),)] == 2
+    assert _exposed(observing)["preverify_job_seconds_count", (("kind", "tag"),)] == 1
 
 
 def test_threads_lose_nothing() -> None:
@@ -67,7 +76,7 @@ def test_threads_lose_nothing() -> None:
 
     def count() -> None:
         for _ in range(5_000):
-            observing.count("hints_total", source="shop")
+            observing.count("http_requests_total", endpoint="/auth", code="200")
 
     threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:
@@ -75,7 +84,7 @@ def test_threads_lose_nothing() -> None:
     for thread in threads:
         thread.join()
     observing.flush()
-    assert _exposed(observing)["preverify_hints_total", (("source", "shop"),)] == 20_000
+    assert _exposed(observing)["preverify_http_requests_total", (("code", "200"), ("endpoint", "/auth"))] == 20_000
 
 
 def test_an_undeclared_name_is_logged_and_never_raises() -> None:
@@ -83,7 +92,6 @@ def test_an_undeclared_name_is_logged_and_never_raises() -> None:
         observing = observe.Tallying(observe.Metrics(sources=["shop"]))
         for _ in range(3):
             observing.count("nonsense_total")
-            with observing.time("nonsense_seconds"):
-                pass
+            observing.took("answers_total", 1.0)
             observing.flush()
-    assert [line["metric"] for line in lines] == ["nonsense_total", "nonsense_seconds"]
+    assert [line["metric"] for line in lines] == ["nonsense_total", "answers_total"]
