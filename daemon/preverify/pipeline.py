@@ -51,6 +51,11 @@ class Standing:
     current: tuple[Verdict, ...]
     live: tuple[StoredStatement, ...]
 
+    def after(self, recording: Recording) -> "Standing":
+        """Return what stands once `recording` is stored: two looks of one batch at one subject are one decision."""
+        stands = {_key(v): v for v in (*self.current, *recording.verdicts)}
+        return replace(self, current=tuple(stands.values()))
+
 
 def look(registry: Registry, sets: Sequence[PolicySet], image: Image, *, clock: Clock, attempts: int = 0) -> Look:
     """Gather, verify and decide one image under every policy of `sets` that matches it.
@@ -87,6 +92,7 @@ def settle(
     clock: Clock,
     publishing: bool,
     renew_before: timedelta,
+    considered: int = 0,
     tags: tuple[str, ...] = (),
 ) -> Recording:
     """Turn a look into what is to be stored, given what stands already.
@@ -124,12 +130,14 @@ def settle(
         withdraw=withdraw,
         cause=cause,
         generation=generation,
+        considered=considered,
     )
 
 
-def standing(history: History, statements: Statements, subject: Subject) -> Standing:
-    """Read what history says of a subject."""
-    return Standing(current=history.current(subject), live=statements.live(subject))
+def standings(history: History, statements: Statements, subjects: Sequence[Subject]) -> dict[Subject, Standing]:
+    """Read what history says of many subjects."""
+    current, live = history.current_of(subjects), statements.live_of(subjects)
+    return {s: Standing(current=current.get(s, ()), live=live.get(s, ())) for s in subjects}
 
 
 def decide_anew(history: History, sets: Sequence[PolicySet], subject: Subject, *, clock: Clock) -> Look | None:

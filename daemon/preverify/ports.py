@@ -139,6 +139,7 @@ class Recording:
         publish: Verdict ids under which the default profile passed (a statement is wanted), or None.
         withdraw: The default profile stopped being passed: a live statement is to be withdrawn.
         cause: Why this look happened: "push", "sweep", "time", "evidence", "policy", "asked".
+        considered: Number of the newest generation, staged ones included, whose policies were decided; 0: not known.
         lease: Id and fence of the job that led here; what a worker brings that no longer holds its job is dropped.
     """
 
@@ -154,6 +155,7 @@ class Recording:
     withdraw: bool = False
     cause: str
     generation: int
+    considered: int = 0
     lease: tuple[int, int] | None = None
 
 
@@ -225,6 +227,9 @@ class History(Protocol):
     def current(self, subject: Subject) -> tuple[Verdict, ...]:
         """Return the current verdicts of a subject, under every policy digest that has one."""
 
+    def current_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[Verdict, ...]]:
+        """Return the current verdicts of many subjects; those without any are left out."""
+
     def verdicts(self, ids: Sequence[str]) -> tuple[Verdict, ...]:
         """Return verdict rows by id, in the order asked; unknown ids are left out."""
 
@@ -239,6 +244,9 @@ class Statements(Protocol):
 
     def live(self, subject: Subject) -> tuple[StoredStatement, ...]:
         """Return statements that a registry holds or may hold (signed, published, withdrawing, not-withdrawn)."""
+
+    def live_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[StoredStatement, ...]]:
+        """Return the live statements of many subjects; those without any are left out."""
 
     def signed(self, statement_id: str, envelope: bytes, key_id: str, valid_until: datetime) -> bool:
         """Store the envelope before its first PUT; False when one is stored already (the stored one stays)."""

@@ -1,6 +1,6 @@
 """The guarantee: what no notification told us is found by listing. A sweep only makes work due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,8 +57,8 @@ def sweep_tags(
 ) -> Found:
     """List one repository (or, for the whole source, name its repositories) and return what is to be looked at.
 
-    One HEAD per listed tag beside the pages of the listing. A moved or new tag is looked at; a moved, new or vanished
-    evidence tag (`sha256-….sig`, `.att`, fallback) has its subject looked at; a tag that is gone is noted as gone.
+    At most one HEAD per listed tag beside the pages of the listing. A moved or new tag is looked at; a moved, new or
+    vanished evidence tag (`sha256-….sig`, `.att`, fallback) has its subject looked at; a tag that is gone is noted so.
     """
     if not job.repository:
         return _repositories(source, JobKind.SWEEP_TAGS, registry)
@@ -69,18 +69,19 @@ def sweep_tags(
     seen: list[Seen] = []
     touched: dict[Digest, None] = {}  # subjects whose evidence tags moved or went
     for tag in listed:
-        named = registry.head(repository, tag)
-        if named is None or known.get(tag) == named:
-            continue
-        if not is_evidence_tag(tag):
+        if not is_evidence_tag(tag) and (named := _moved(registry, repository, tag, known)) is not None:
             tags[tag] = named
-            continue
-        seen.append(Seen(source=source, repository=repository, tag=tag, digest=named))
-        touched |= _subject_of(tag)
+    looked_at_anyway = set(tags.values())
+    for tag in listed:
+        subject = subject_of_evidence_tag(tag)
+        if not is_evidence_tag(tag) or subject in looked_at_anyway:
+            continue  # a look notes the evidence tags that it reads
+        if (named := _moved(registry, repository, tag, known)) is not None:
+            seen.append(Seen(source=source, repository=repository, tag=tag, digest=named))
+            touched |= _subject_of(tag)
     for tag in known.keys() - set(listed) if complete else ():
         seen.append(Seen(source=source, repository=repository, tag=tag, digest=None))
         touched |= _subject_of(tag)
-    looked_at_anyway = set(tags.values())
     jobs = [_job(source, job, JobKind.TAG, tag, "sweep") for tag in tags]
     jobs += [_job(source, job, JobKind.SUBJECT, str(d), "evidence") for d in touched if d not in looked_at_anyway]
     return Found(jobs=tuple(jobs), seen=tuple(seen))
@@ -141,6 +142,12 @@ def _list(registry: Registry, repository: Repository) -> tuple[tuple[str, ...], 
             return tuple(dict.fromkeys(tags)), not page.truncated
         after = page.next_after
     return tuple(dict.fromkeys(tags)), False
+
+
+def _moved(registry: Registry, repository: Repository, tag: str, known: Mapping[str, Digest]) -> Digest | None:
+    """Ask what `tag` names; None where that is what we knew, or nothing."""
+    named = registry.head(repository, tag)
+    return None if named == known.get(tag) else named
 
 
 def _subject_of(tag: str) -> dict[Digest, None]:

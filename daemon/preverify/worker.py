@@ -40,6 +40,7 @@ _LEASE = timedelta(seconds=30)
 _EXTEND_AT = timedelta(seconds=20)
 _POLL_SECONDS = 1.0
 _BUSY_SECONDS = 0.05
+_PATIENCE_SECONDS = 0.01
 _RETRY_FIRST, _RETRY_MAX = timedelta(seconds=30), timedelta(minutes=15)
 _QUICK_RETRY = timedelta(seconds=1)
 
@@ -63,9 +64,29 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Force:
+    """The policies in force when a batch of jobs was leased: the active set, then the staged one while there is one."""
+
+    active: int
+    newest: int
+    sets: tuple[PolicySet, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A look that is to be settled against what stands, together with its batch."""
+
+    watched: Watched
+    look: pipeline.Look
+    force: Force
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What carrying out one job led to. With `retry_at` the job is given back instead of finished."""
 
+    looked: Looked | None = None
     recordings: tuple[Recording, ...] = ()
     jobs: tuple[Job, ...] = ()
     seen: tuple[Seen, ...] = ()
@@ -88,8 +109,9 @@ class Worker:
     clock: Clock
     observer: Observer
     bell: Bell
-    threads: int = 16
+    threads: int = 32
     _sets: dict[str, PolicySet] = field(default_factory=dict)
+    _force: Force | None = None
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Work until `stop()`; what is under way is finished first."""
@@ -101,7 +123,9 @@ class Worker:
                 if not flying:
                     self.bell.wait(_POLL_SECONDS)
                     continue
-                finished, _ = wait(flying, timeout=_BUSY_SECONDS, return_when=FIRST_COMPLETED)
+                finished, rest = wait(flying, timeout=_BUSY_SECONDS, return_when=FIRST_COMPLETED)
+                if finished and rest:  # under load, a moment's patience makes one transaction of many
+                    finished, _ = wait(flying, timeout=_PATIENCE_SECONDS)
                 self._finish([(flying.pop(future), future.result()) for future in finished])
                 self._extend(flying)
 
@@ -117,7 +141,10 @@ class Worker:
 
     def _lease(self, limit: int) -> tuple[LeasedJob, ...]:
         now = self.clock.now()
-        return self.work.lease(worker=self.name, until=now + _LEASE, now=now, limit=limit)
+        leased = self.work.lease(worker=self.name, until=now + _LEASE, now=now, limit=limit)
+        if leased:
+            self._force = self._in_force()
+        return leased
 
     def _fill(self, pool: ThreadPoolExecutor, flying: dict[Future[Result], LeasedJob]) -> None:
         free = self.threads - len(flying)
@@ -137,15 +164,16 @@ class Worker:
         if not results:
             return
         now = self.clock.now()
+        settled = self._settle(results)
         recordings = [
             replace(recording, lease=(leased.id, leased.fence))
-            for leased, result in results
-            for recording in result.recordings
+            for (leased, result), (settlement, _) in zip(results, settled, strict=True)
+            for recording in (*settlement, *result.recordings)
         ]
         if recordings:
             self.history.record(recordings, now=now)
             self._tell(recordings)
-        follow = [job for _, result in results for job in result.jobs]
+        follow = [job for _, result in results for job in result.jobs] + [job for _, jobs in settled for job in jobs]
         if follow:
             self.work.add(follow, run_at=now, now=now)
         for seen in (one for _, result in results for one in result.seen):
@@ -153,13 +181,52 @@ class Worker:
         for leased, result in results:
             outcome = "done" if result.retry_at is None else "retried"
             self.observer.count("jobs_total", kind=leased.job.kind.value, result=outcome)
-            if leased.job.cause == "push" and any(recording.verdicts for recording in result.recordings):
+            if leased.job.cause == "push" and result.looked is not None:
                 seconds = (now - leased.created_at).total_seconds()
                 self.observer.took("event_to_verdict_seconds", seconds, source=leased.job.source)
             if result.retry_at is not None:
                 self.work.retry(leased, at=result.retry_at, error=result.error, now=now)
         self.work.finish([leased for leased, result in results if result.retry_at is None], now=now)
         self.bell.ring("timer")
+
+    def _settle(self, results: list[tuple[LeasedJob, Result]]) -> list[tuple[tuple[Recording, ...], tuple[Job, ...]]]:
+        """Turn the looks of a batch into recordings, and into jobs that move statements; read what stands only once."""
+        subjects = [result.looked.look.subject for _, result in results if result.looked is not None]
+        stands = pipeline.standings(self.history, self.statements, subjects) if subjects else {}
+        settled: list[tuple[tuple[Recording, ...], tuple[Job, ...]]] = []
+        for leased, result in results:
+            if result.looked is None:
+                settled.append(((), ()))
+                continue
+            subject = result.looked.look.subject
+            recording, moves = self._settle_one(leased, result.looked, stands[subject])
+            stands[subject] = stands[subject].after(recording)
+            settled.append(((recording,), moves))
+        return settled
+
+    def _settle_one(
+        self, leased: LeasedJob, looked: Looked, stands: pipeline.Standing
+    ) -> tuple[Recording, tuple[Job, ...]]:
+        watched = looked.watched
+        recording = pipeline.settle(
+            looked.look,
+            stands,
+            looked.force.sets[0],
+            source=watched.name,
+            cause=leased.job.cause,
+            generation=looked.force.active,
+            considered=looked.force.newest,
+            clock=self.clock,
+            publishing=self.signing is not None and watched.layout is not Layout.NONE,
+            renew_before=self.published_validity / 2,
+            tags=looked.tags,
+        )
+        moves = tuple(
+            Job(source=watched.name, kind=JobKind.PUBLISH, repository=leased.job.repository, key=s.id, cause="evidence")
+            for s in stands.live
+            if _must_move(s, watched.settings.publish, looked.look.gathered)
+        )
+        return recording, moves
 
     def _tell(self, recordings: Iterable[Recording]) -> None:
         for recording in recordings:
@@ -229,7 +296,7 @@ class Worker:
     def _undecided(
         self, watched: Watched, subject: Subject, leased: LeasedJob, reason: Reason, detail: str
     ) -> tuple[Recording, ...]:
-        number, sets = self._policy_sets()
+        force = self._policies()
         decided = {v.policy_digest for v in self.history.current(subject)}
         verdicts = tuple(
             undecided(
@@ -242,7 +309,7 @@ class Worker:
                 new_id=self.clock.new_id,
                 attempts=leased.attempts,
             )
-            for policies in sets
+            for policies in force.sets
             for policy in policies.matching(subject.repository)
             if policy.digest not in decided
         )
@@ -256,7 +323,8 @@ class Worker:
                 findings=None,
                 verdicts=verdicts,
                 cause=leased.job.cause,
-                generation=number,
+                generation=force.active,
+                considered=force.newest,
             ),
         )
 
@@ -291,31 +359,14 @@ class Worker:
         return self._look(watched, image, leased, tags=())
 
     def _look(self, watched: Watched, image: Image, leased: LeasedJob, *, tags: tuple[str, ...]) -> Result:
-        number, sets = self._policy_sets()
+        force = self._policies()
         with self.observer.time("verification_seconds", source=watched.name):
-            seen = pipeline.look(watched.registry, sets, image, clock=self.clock, attempts=leased.attempts)
-        standing = pipeline.standing(self.history, self.statements, seen.subject)
-        recording = pipeline.settle(
-            seen,
-            standing,
-            sets[0],
-            source=watched.name,
-            cause=leased.job.cause,
-            generation=number,
-            clock=self.clock,
-            publishing=self.signing is not None and watched.layout is not Layout.NONE,
-            renew_before=self.published_validity / 2,
-            tags=tags,
-        )
+            seen = pipeline.look(watched.registry, force.sets, image, clock=self.clock, attempts=leased.attempts)
+        looked = Looked(watched=watched, look=seen, force=force, tags=tags)
         waiting = [v.due_at for v in seen.verdicts if v.outcome is Outcome.UNDECIDED and v.due_at is not None]
-        moves = tuple(
-            Job(source=watched.name, kind=JobKind.PUBLISH, repository=leased.job.repository, key=s.id, cause="evidence")
-            for s in standing.live
-            if _must_move(s, watched.settings.publish, seen.gathered)
-        )
         if waiting and leased.job.kind is JobKind.SUBJECT:
-            return Result(recordings=(recording,), jobs=moves, retry_at=min(waiting), error="undecided")
-        return Result(recordings=(recording,), jobs=moves)
+            return Result(looked=looked, retry_at=min(waiting), error="undecided")
+        return Result(looked=looked)
 
     def _publish(self, watched: Watched, leased: LeasedJob) -> Result:
         """Sign (once), then push the stored bytes until the registry has them."""
@@ -384,14 +435,18 @@ class Worker:
         )
         return Result(jobs=found.jobs, seen=found.seen)
 
-    def _policy_sets(self) -> tuple[int, tuple[PolicySet, ...]]:
-        """Return the active generation's number and its policies, followed by the staged ones while some are."""
+    def _policies(self) -> Force:
+        if self._force is None:
+            raise NoGeneration("no policy generation is active yet; the daemon has not finished its first start")
+        return self._force
+
+    def _in_force(self) -> Force | None:
         active, staged = self.generations.active(), self.generations.staged()
         if active is None:
-            raise NoGeneration("no policy generation is active yet; the daemon has not finished its first start")
+            return None
         rows = [active] if staged is None else [active, staged]
         self._sets = {row.digest: self._sets.get(row.digest) or PolicySet.from_document(row.document) for row in rows}
-        return active.number, tuple(self._sets[row.digest] for row in rows)
+        return Force(active=active.number, newest=rows[-1].number, sets=tuple(self._sets[row.digest] for row in rows))
 
 
 class NoGeneration(PreverifyError):

@@ -1,6 +1,7 @@
 """The outbox: what is wanted, signed, published and withdrawn, and what crashes and races may not do to it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -80,8 +81,16 @@ def test_a_wanted_statement_names_its_set_and_has_its_job(store: Store, work: Em
 
 
 def test_one_row_for_a_set_however_often_it_is_wanted(store: Store, work: EmbeddedWork) -> None:
+    """Its job comes back while it is not out yet: the signing process may have refused it, or its job been parked."""
     row = wanted(store, work, "v_1")
     store.history.record([recording(1, publish=("v_1",)), recording(1, publish=("v_1",))], now=NOW)
+    assert [leased.job.key for leased in jobs(work)] == [row.id]
+    assert replace(state(store, row), attempts=row.attempts) == row
+
+
+def test_a_published_set_that_is_wanted_again_costs_nothing(store: Store, work: EmbeddedWork) -> None:
+    row = published(store, work, "v_1")
+    store.history.record([recording(1, publish=("v_1",))], now=NOW)
     assert jobs(work) == []
     assert state(store, row) == row
 

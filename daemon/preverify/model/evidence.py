@@ -117,6 +117,7 @@ class Gathered:
         foreign_bundle: A sigstore bundle that is not ours is attached (decides our layout).
         foreign_legacy: Foreign `.sig` or `.att` layers exist (decides our layout).
         requests: Requests made to the registry.
+        tags: Evidence tags that were read and what each named, so that a sweep sees them move.
     """
 
     image: Image
@@ -128,3 +129,4 @@ class Gathered:
     foreign_bundle: bool = False
     foreign_legacy: bool = False
     requests: int = 0
+    tags: tuple[tuple[str, Digest], ...] = ()

@@ -97,6 +97,7 @@ class _Look:
     foreign_bundle: bool = False
     foreign_legacy: bool = False
     listing: Listing = field(default_factory=Listing)
+    tags: list[tuple[str, Digest]] = field(default_factory=list)
     until: float = 0.0
     before: int = 0
 
@@ -123,6 +124,7 @@ class _Look:
             foreign_bundle=self.foreign_bundle,
             foreign_legacy=self.foreign_legacy,
             requests=self.reader.requests - self.before,
+            tags=tuple(self.tags),
         )
 
     # --- the two lists of referrers ---------------------------------------------------------------------------------
@@ -257,6 +259,7 @@ class _Look:
             self.listing.tags.add(tag)
             return None
         self.listing.tags.add(tag)
+        self.tags.append((tag, manifest.digest))
         return manifest
 
     # --- one layer --------------------------------------------------------------------------------------------------

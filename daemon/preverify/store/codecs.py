@@ -42,7 +42,7 @@ class Packed:
 
 
 def pack(gathered: Gathered) -> Packed:
-    """Take a gathering apart. `requests` is about the look, not about what was found: it is not part of the name."""
+    """Take a gathering apart. What it cost and which tags led to it are not part of its name."""
     bodies = {item.digest: item.body for item in gathered.evidence if item.flaw is None}
     bodies[gathered.image.subject.digest] = gathered.image.manifest
     bare = replace(
@@ -50,6 +50,7 @@ def pack(gathered: Gathered) -> Packed:
         image=replace(gathered.image, manifest=b""),
         evidence=tuple(replace(item, body=b"") for item in gathered.evidence),
         requests=0,
+        tags=(),
     )
     document = encode(bare)
     return Packed("g_" + Digest.of(document.encode()).hex, document, bodies)

@@ -192,16 +192,23 @@ class SqlHistory:
 
     def current(self, subject: Subject) -> tuple[Verdict, ...]:
         """Return the current verdicts of a subject, with their times as renewed."""
+        return self.current_of((subject,)).get(subject, ())
+
+    def current_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[Verdict, ...]]:
+        """Return the current verdicts of many subjects; those without any are left out."""
         v, c = t.verdict.c, t.current_verdict.c
-        key = subject_key(self.tenant, subject)
+        found: dict[Subject, list[Verdict]] = {}
         with reading(self.engine) as connection:
-            rows = connection.execute(
-                select(*_VERDICT, c.valid_until, c.due_at)
-                .select_from(t.current_verdict.join(t.verdict, (v.tenant == c.tenant) & (v.id == c.verdict_id)))
-                .where(*(c[name] == value for name, value in key.items()))
-                .order_by(c.policy, c.policy_digest)
-            )
-            return tuple(verdict_of(row) for row in rows)
+            for part in chunks(subjects):
+                rows = connection.execute(
+                    select(*_VERDICT, c.valid_until, c.due_at)
+                    .select_from(t.current_verdict.join(t.verdict, (v.tenant == c.tenant) & (v.id == c.verdict_id)))
+                    .where(matches([c[name] for name in _SUBJECT], [_key(self.tenant, s) for s in part]))
+                    .order_by(c.policy, c.policy_digest)
+                )
+                for verdict in map(verdict_of, rows):
+                    found.setdefault(verdict.subject, []).append(verdict)
+        return {subject: tuple(verdicts) for subject, verdicts in found.items()}
 
     def verdicts(self, ids: Sequence[str]) -> tuple[Verdict, ...]:
         """Return verdict rows as they were decided, in the order asked; unknown ids are left out."""
@@ -214,6 +221,10 @@ class SqlHistory:
                 )
                 found.update((row.id, verdict_of(row)) for row in rows)
         return tuple(found[i] for i in ids if i in found)
+
+
+def _key(tenant: str, subject: Subject) -> tuple[str, ...]:
+    return tuple(subject_key(tenant, subject)[name] for name in _SUBJECT)
 
 
 def _known(conditions: Sequence[ColumnElement[bool]]) -> Any:

@@ -19,7 +19,7 @@ from preverify.store.jobs import make_due
 from preverify.store.live import Live, live_policies
 from preverify.store.outbox import want_statements, withdraw_statements
 from preverify.store.sql import chunks, insert_new, matches, upsert
-from preverify.store.tags import Sighting, observe
+from preverify.store.tags import Observation, observe
 
 _TIME_PRIORITY = 50
 _Key = tuple[str, str, str, str]
@@ -76,12 +76,7 @@ def store(connection: Connection, batch: Sequence[_Prepared], *, clock: Clock, n
     before = _present(connection, batch)
     _store_subjects(connection, batch, before, now)
     _store_evidence(connection, batch, before, now)
-    tags = [Sighting(p.recording, name) for p in batch for name in p.recording.tags]
-    observe(
-        connection,
-        [(s.recording.tenant, s.recording.source, s.recording.subject.repository, s.tag, s.digest) for s in tags],
-        now=now,
-    )
+    observe(connection, [seen for p in batch for seen in _sightings(p.recording)], now=now)
     live = live_policies(connection, sorted({p.recording.tenant for p in batch}))
     _store_verdicts(connection, batch, before, live, now)
     _drop_unused(connection, batch, before)
@@ -92,6 +87,15 @@ def store(connection: Connection, batch: Sequence[_Prepared], *, clock: Clock, n
     withdraw_statements(connection, [r for r in speaks if r.withdraw], now=now)
     note_subjects(connection, [p.names for p in batch if p.recording.verdicts or p.recording.renewals], now=now)
     make_due(connection, [job for p in batch for job in _jobs(p.recording, live, now)], now=now)
+
+
+def _sightings(recording: Recording) -> list[Observation]:
+    """Return what tags were seen to name: the subject itself, and the evidence beside it."""
+    named = [(tag, recording.subject.digest) for tag in recording.tags]
+    if recording.gathered is not None:
+        named += recording.gathered.tags
+    repository = recording.subject.repository
+    return [(recording.tenant, recording.source, repository, tag, digest) for tag, digest in named]
 
 
 def _still_held(connection: Connection, batch: Sequence[_Prepared]) -> Sequence[_Prepared]:
@@ -347,7 +351,9 @@ def _jobs(recording: Recording, live: Live, now: datetime) -> list[tuple[Job, da
     """
     decided = [v.decided_at for v in recording.verdicts]
     moments = [at for at in (*(v.due_at for v in recording.verdicts), *(r.due_at for r in recording.renewals)) if at]
-    overtaken = recording.cause != "policy" and live.overtook(recording.tenant, min(decided, default=None))
+    overtaken = recording.cause != "policy" and live.overtook(
+        recording.tenant, recording.considered, min(decided, default=None)
+    )
     if not moments and not overtaken:
         return []
     run_at, cause = (now, "policy") if overtaken else (min(moments), "time")

@@ -1,6 +1,6 @@
 """The statements table as the publisher sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from preverify.store.columns import decode, encode
 from preverify.store.engine import reading, writing
 from preverify.store.jobs import make_due
 from preverify.store.outbox import publish_job, withdraw_job
-from preverify.store.sql import AnyRow
+from preverify.store.sql import AnyRow, chunks, matches
 
 _LIVE = ("signed", "published", "withdrawing", "not-withdrawn")
 _GIVEN_UP = ("withdrawing", "withdrawn", "not-withdrawn")
@@ -40,15 +40,22 @@ class SqlStatements:
 
     def live(self, subject: Subject) -> tuple[StoredStatement, ...]:
         """Return statements of a subject that a registry holds or may hold, oldest first."""
+        return self.live_of((subject,)).get(subject, ())
+
+    def live_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[StoredStatement, ...]]:
+        """Return the live statements of many subjects; those without any are left out."""
         c = t.statement.c
-        key = subject_key(self.tenant, subject)
+        columns = (c.tenant, c.registry, c.repository, c.digest)
+        found: dict[Subject, list[StoredStatement]] = {}
         with reading(self.engine) as connection:
-            rows = connection.execute(
-                select(*_COLUMNS)
-                .where(*(c[name] == value for name, value in key.items()), c.state.in_(_LIVE))
-                .order_by(c.created_at, c.id)
-            ).all()
-            return self._values(connection, rows)
+            for part in chunks(subjects):
+                keys = [tuple(subject_key(self.tenant, s).values()) for s in part]
+                rows = connection.execute(
+                    select(*_COLUMNS).where(matches(columns, keys), c.state.in_(_LIVE)).order_by(c.created_at, c.id)
+                ).all()
+                for statement in self._values(connection, rows):
+                    found.setdefault(statement.subject, []).append(statement)
+        return {subject: tuple(statements) for subject, statements in found.items()}
 
     def signed(self, statement_id: str, envelope: bytes, key_id: str, valid_until: datetime) -> bool:
         """Store the envelope before its first PUT; False when one is stored already, or none is wanted any more."""

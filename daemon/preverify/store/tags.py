@@ -1,32 +1,17 @@
 """What tags name, and every move of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
 from preverify.model.digest import Digest
 from preverify.model.reference import Repository
-from preverify.ports import Recording
 from preverify.store import tables as t
 from preverify.store.sql import chunks, insert_new, matches, upsert
 
 Observation = tuple[str, str, Repository, str, Digest | None]
 """Tenant, source, repository, tag, and what it names now (None: gone)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A tag that a recording saw naming its subject."""
-
-    recording: Recording
-    tag: str
-
-    @property
-    def digest(self) -> Digest:
-        """Return what the tag named."""
-        return self.recording.subject.digest
 
 
 def observe(connection: Connection, seen: Sequence[Observation], *, now: datetime) -> int:
