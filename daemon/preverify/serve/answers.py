@@ -16,6 +16,7 @@ from preverify.serve.problems import problem
 
 _SAMPLE_SECONDS = 1.0  # at most one admission in this time is logged a front end; denials always are
 _YIELD_AFTER = 50  # lookups of one request before others get their turn
+_MAX_NOW_BYTES = 32 * 1024  # read twice where it holds too many images
 _TRIES = 3
 _NO_NAMESPACE = "-"
 
@@ -31,28 +32,53 @@ class Answering:
     async def handle(self, request: Request) -> Response:
         """Answer one request. Where no answer can be had, the front end says so and admits nothing."""
         with self._observer.time("answer_seconds", frontend=self._front.NAME):
+            question = self._question(request)
+            if isinstance(question, Response):
+                return question
             try:
-                question = self._front.read(request.parameter, request.query, request.headers, request.body)
-            except BadInput as error:
-                self._observer.count("bad_input_total", where=self._front.NAME)
-                self._warn("admission.unreadable", problem=str(error))
-                return problem(400, str(error))
-            return _response(await self._reply(question))
+                answers = await self._ask(question.images)
+            except Unavailable as error:
+                return self._unavailable(question, error)
+            return self._reply(question, answers)
 
-    async def _reply(self, question: Question) -> Reply:
+    def now(self, request: Request) -> Response | None:
+        """Answer one request as `handle` does; None, and nothing counted, where that would keep others waiting."""
+        if len(request.body) > _MAX_NOW_BYTES:
+            return None
         try:
-            answers = await self._ask(question.images)
-        except Unavailable as error:
-            self._observer.count("internal_errors_total", where="lookup")
-            self._warn("admission.unavailable", uid=question.uid, problem=str(error))
-            return self._front.unavailable(question, str(error))
+            question = self._front.read(request.parameter, request.query, request.headers, request.body)
+        except BadInput:
+            return None  # said and counted by `handle`
+        if len(question.images) > _YIELD_AFTER:
+            return None
+        with self._observer.time("answer_seconds", frontend=self._front.NAME):
+            try:
+                answers = self._ask_now(question.images)
+            except Unavailable as error:
+                return self._unavailable(question, error)
+            return self._reply(question, answers)
+
+    def _question(self, request: Request) -> Question | Response:
+        try:
+            return self._front.read(request.parameter, request.query, request.headers, request.body)
+        except BadInput as error:
+            self._observer.count("bad_input_total", where=self._front.NAME)
+            self._warn("admission.unreadable", problem=str(error))
+            return problem(400, str(error))
+
+    def _unavailable(self, question: Question, error: Unavailable) -> Response:
+        self._observer.count("internal_errors_total", where="lookup")
+        self._warn("admission.unavailable", uid=question.uid, problem=str(error))
+        return _response(self._front.unavailable(question, str(error)))
+
+    def _reply(self, question: Question, answers: Sequence[Answer]) -> Response:
         reply = self._front.reply(question, answers)
         if question.refusal:
             self._observer.count("bad_input_total", where=self._front.NAME)
             self._warn("admission.refused", uid=question.uid, problem=question.refusal)
         for asked, answer in zip(question.images, answers, strict=True):
             self._account(question, asked, answer)
-        return reply
+        return _response(reply)
 
     def _warn(self, name: str, **fields: str) -> None:
         self._observer.event(name, level="warning", frontend=self._front.NAME, **fields)
@@ -69,9 +95,21 @@ class Answering:
                 answers.append(self._one(asked))
                 if number % _YIELD_AFTER == 0:
                     await asyncio.sleep(0)
-            if len({answer.generation for answer in answers if answer.generation}) <= 1:
+            if _of_one_generation(answers):
                 return answers
-        raise Unavailable("the policy generation changes while it is read", reason=Reason.INTERNAL_ERROR)
+        raise _restless()
+
+    def _ask_now(self, images: Sequence[AskedImage]) -> list[Answer]:
+        """Do what `_ask` does, in one go.
+
+        Raises:
+            Unavailable: as there.
+        """
+        for _ in range(_TRIES):
+            answers = [self._one(asked) for asked in images]
+            if len(answers) == 1 or _of_one_generation(answers):
+                return answers
+        raise _restless()
 
     def _one(self, asked: AskedImage) -> Answer:
         if asked.digest is not None:
@@ -143,6 +181,14 @@ class Answering:
         except BadInput:
             return  # only a digest, or only a tag: nothing to look at
         self._misses.note(repository, digest)
+
+
+def _of_one_generation(answers: Sequence[Answer]) -> bool:
+    return len({answer.generation for answer in answers if answer.generation}) <= 1
+
+
+def _restless() -> Unavailable:
+    return Unavailable("the policy generation changes while it is read", reason=Reason.INTERNAL_ERROR)
 
 
 def _response(reply: Reply) -> Response:

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from preverify.model.errors import BadInput
 from preverify.ports import Observer
+from preverify.serve.hot import Hot
 from preverify.serve.http import (
     Receive,
     Request,
@@ -31,6 +32,7 @@ class App:
     def __init__(self, routes: Routes, tokens: Tokens, observer: Observer, *, loopback: bool) -> None:
         self.routes = routes
         self._tokens, self._observer, self._loopback = tokens, observer, loopback
+        self.hot = Hot(routes, tokens, observer, _ALWAYS, loopback=loopback)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. An error of ours is counted and left to the server, which answers 500 and logs it."""

@@ -1,13 +1,17 @@
 """uvicorn's HTTP/1.1 protocol with the limits that it lacks, and with what we need to know of the connection."""
 
 import asyncio
+import sys
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from preverify.serve.hot import Hot, Target
 
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_HEADERS = 100
 _HEAD_SECONDS = 10.0
+_MOST_AT_ONCE = 16  # of one read; then other connections get their turn
 _REFUSED = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -18,7 +22,8 @@ class HeadTooLarge(ValueError):
 class BoundedProtocol(HttpToolsProtocol):
     """Bounds the head of a request in bytes, in headers and in time, and notes client certificates.
 
-    Connections that send nothing, or their head byte by byte, are closed after ten seconds.
+    Connections that send nothing, or their head byte by byte, are closed after ten seconds. Plain requests for what is
+    asked most, complete in one read, are answered from here; see `hot`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -27,6 +32,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._hot: Hot = self.app.hot  # type: ignore[attr-defined]  # of our own application, see `app`
+        self._target: Target | None = None
+        self._body = b""
+        self._answered_at_once = 0
+        self._answered_at = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._most = sys.maxsize if self.limit_concurrency is None else self.limit_concurrency
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Start the clock, and see whether the handshake brought a certificate (verified, or it had failed)."""
@@ -36,13 +48,22 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(_HEAD_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clocks."""
         self._stop_timer()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; refuse a head that goes on and on, whether in many headers or in one."""
+        self._answered_at_once = 0
         super().data_received(data)
+        if self._target is not None:  # the rest of the body is still to come
+            self._target = None
+            self._ordinary_way()
+            if self._body:
+                super().on_body(self._body)
         if not self._in_head or self.transport.is_closing():
             return
         self._head_bytes += len(data)
@@ -55,9 +76,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head."""
         self._in_head = True
-        super().on_message_begin()
-        if self._certified:
-            self.scope["state"]["client_certificate"] = True
+        self._target = None
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count headers: a burst within one read is bounded too."""
@@ -66,10 +88,89 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """End the head."""
+        """End the head. What may be answered the short way waits for the end of its body, if that has come already."""
         self._in_head = False
         self._head_bytes = 0
         self._stop_timer()
+        self._target = self._short_way()
+        if self._target is None:
+            self._ordinary_way()
+        else:
+            self._body = b""
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if self._target is None:
+            super().on_body(body)
+        else:
+            self._body = self._body + body if self._body else body
+
+    def on_message_complete(self) -> None:
+        """Answer the short way what was kept for it."""
+        if self._target is None:
+            super().on_message_complete()
+            return
+        target, self._target = self._target, None
+        try:
+            response = self._hot.respond(
+                target, self.parser.get_method(), self.headers, self._body, certified=self._certified
+            )
+        except Exception:  # noqa: BLE001 - the ordinary way fails likewise, and there errors are counted and answered
+            response = None
+        if response is None:
+            self._ordinary_way()
+            if self._body:
+                super().on_body(self._body)
+            super().on_message_complete()
+            return
+        self.transport.write(self._hot.written(response, self.server_state.default_headers))
+        self.server_state.total_requests += 1
+        self._answered_at_once += 1
+        self._answered_at = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._perhaps_idle)
+
+    def _short_way(self) -> Target | None:
+        """Return what the request names, where nothing before it is unanswered and nothing about it is special."""
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first, which uvicorn's type does not say
+        parser = self.parser
+        if (
+            (cycle is not None and not cycle.response_complete)
+            or self.expect_100_continue
+            or self.flow.write_paused
+            or self._answered_at_once >= _MOST_AT_ONCE
+            or len(self.connections) >= self._most
+            or len(self.tasks) >= self._most
+            or not parser.should_keep_alive()
+            or parser.should_upgrade()
+            or parser.get_http_version() != "1.1"
+        ):
+            return None
+        return self._hot.target(self.url)
+
+    def _perhaps_idle(self) -> None:
+        """Close where nothing came since the last answer. One timer for many answers: setting it is not free.
+
+        What goes the ordinary way has uvicorn's own timer, and an unfinished head has ours.
+        """
+        self._idle_timer = None
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._in_head or (cycle is not None and not cycle.response_complete) or self.transport.is_closing():
+            return
+        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle_timer = self.loop.call_later(left, self._perhaps_idle)
+        elif self.timeout_keep_alive_task is None:
+            self.transport.close()
+
+    def _ordinary_way(self) -> None:
+        """Let uvicorn have the request: an ASGI task of its own."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.headers += headers  # the list that the scope holds already
+        self.url, self.expect_100_continue = url, expects
+        if self._certified:
+            self.scope["state"]["client_certificate"] = True
         super().on_headers_complete()
 
     def _stop_timer(self) -> None:

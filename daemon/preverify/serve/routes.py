@@ -22,6 +22,7 @@ class Access(StrEnum):
 class Route:
     """One route. A `path` that ends in `/{name}` takes one more segment, in `/{name*}` any number, also none.
 
+    `now` answers at once where it can, for those that are asked most; None sends the request to `handle`.
     `too_large` is told the path's parameter when a body was refused for its size.
     """
 
@@ -31,6 +32,7 @@ class Route:
     handle: Handler
     summary: str
     max_body_bytes: int = 0
+    now: Callable[[Request], Response | None] | None = None
     too_large: Callable[[str], None] = lambda _parameter: None
 
 
