@@ -33,6 +33,7 @@ class Outer(BaseModel):
     listed: tuple[Inner, ...] = ()
     maybe: Annotated[Inner | None, Field()] = None
     either: Inner | str | None = None
+    nested: Annotated[int, Field(ge=1)] | None = None
     bare: dict = {}  # type: ignore[type-arg]
     keyed: dict[Annotated[str, Field(max_length=3)], int] = {}
 
@@ -53,12 +54,9 @@ def test_what_is_right_is_returned() -> None:
     ("text", "sentence"),
     [
         ("nmaed: {}", "f.yaml:1: nmaed: unknown key 'nmaed', did you mean 'named'?"),
-        ("zzz: {}", "unknown key 'zzz', expected one of: bare, either, keyed, listed, mapped, maybe, named"),
-        (
-            "named:\n  a: {secretFil: x}",
-            "f.yaml:2: named.a.secretFile: is required and missing; f.yaml:2: named.a.secretFil:"
-            " unknown key 'secretFil', did you mean 'secretFile'?",
-        ),
+        ("zzz: {}", "unknown key 'zzz', expected one of: bare, either, keyed, listed, mapped, maybe, named, nested"),
+        ("named:\n  a: {secretFil: x}", "f.yaml:2: named.a.secretFile: is required and missing; f.yaml:2: "),
+        ("named:\n  a: {secretFil: x}", "; f.yaml:2: named.a.secretFil: unknown key 'secretFil', did you mean"),
         ("named: {a: {secret_file: x}}", "unknown key 'secret_file', did you mean 'secretFile'?"),
         ("mapped: {a: {secretFile: x, sice: 2}}", "mapped.a.sice: unknown key 'sice', did you mean 'size'?"),
         ("listed:\n- {secretFile: x, size: 3}", "f.yaml:2: listed[0].size: odd sizes are not for sale"),
@@ -96,4 +94,5 @@ def test_annotations_are_found_by_path() -> None:
     assert part_at(Outer, ("named", "a", "size", "deeper")) is None
     assert part_at(Outer, ("bare", "x")) is None
     assert plain(part_at(Outer, ("maybe",))) is Inner
+    assert plain(part_at(Outer, ("nested",))) is int
     assert plain(part_at(Outer, ("either",))) == (Inner | str | None)
