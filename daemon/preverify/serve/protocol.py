@@ -32,7 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
-        self._hot: Hot = self.app.hot  # type: ignore[attr-defined]  # of our own application, see `app`
+        self._hot: Hot = self.app.hot  # of our own application, see `app`
         self._target: Target | None = None
         self._body = b""
         self._answered_at_once = 0
