@@ -115,9 +115,12 @@ class Campaign:
                 self.kill(kind)
 
         self.watch.armed = see if stage != "hint" else None
-        deadline = time.monotonic() + 120
+        deadline, revived = time.monotonic() + 120, False
         while self.daemon_status(tag, digest) != 202:
             assert time.monotonic() < deadline, "no answering process came back"
+            if self.daemon.process is not None and self.daemon.process.poll() is not None:
+                self.revive(kind)  # a sweep had brought the flow to its stage before the notification was accepted
+                revived = True
             time.sleep(0.05)
         self.accepted[tag] = (digest, signed)
         if stage == "hint":
@@ -127,7 +130,8 @@ class Campaign:
         self.watch.armed = None
         self.hits[stage] += 1
         self.kinds[kind] += 1
-        self.revive(kind)
+        if not revived:
+            self.revive(kind)
 
     def daemon_status(self, tag: str, digest: str) -> int:
         try:
