@@ -339,6 +339,9 @@ class Work(Protocol):
     def lease(self, *, worker: str, until: datetime, now: datetime, limit: int) -> tuple[LeasedJob, ...]:
         """Claim up to `limit` open jobs that are free or whose lease ended before `now`."""
 
+    def abandon(self, worker: str, *, now: datetime) -> int:
+        """End the leases of a worker that is dead, so that its jobs need not wait for that; returns how many."""
+
     def extend(self, leased: LeasedJob, *, until: datetime) -> bool:
         """Hold on for longer; False when somebody else has it."""
 

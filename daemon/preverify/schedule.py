@@ -82,6 +82,8 @@ class Timer:
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Run until `stop()`: woken by rings, polling as a backup."""
+        # A former process of this name is dead: the supervisor runs one at a time. Its lease need not run out first.
+        self.lease.release(_LEASE_NAME, self.holder)
         try:
             while not stop():
                 self.step()

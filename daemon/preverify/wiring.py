@@ -177,6 +177,20 @@ def heartbeat(settings: Settings) -> datetime | None:
         return None
 
 
+def instance(settings: Settings) -> str:
+    """Return the name of this state directory's daemon: where it holds something, nobody else does under that name."""
+    path = settings.state / "instance"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        new = path.with_name(f"instance.{os.getpid()}")
+        new.write_text(SystemClock().new_id("i") + "\n")
+        with contextlib.suppress(FileExistsError):
+            os.link(new, path)  # the first of two processes wins
+        new.unlink()
+        return path.read_text().strip()
+
+
 # --- the children of `serve` ------------------------------------------------------------------------------------------
 
 
@@ -186,7 +200,7 @@ def run_worker(settings: Settings, name: str, signing_fd: int | None) -> None:
     records = open_records(settings)
     signing: Signing | None = SigningClient(signing_fd) if signing_fd is not None else None
     Worker(
-        name=name,
+        name=f"{instance(settings)}/{name}",
         work=records.work,
         history=records.store.history,
         statements=records.store.statements,
@@ -213,7 +227,7 @@ def run_timer(settings: Settings) -> None:
         return applied
 
     schedule.Timer(
-        holder=f"{socket.gethostname()}/{os.getpid()}",
+        holder=instance(settings),
         scheduler=lambda: schedule.build(settings.sources, records.work, bell, records.clock),
         lease=records.store.lease,
         work=records.work,

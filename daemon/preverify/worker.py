@@ -115,6 +115,8 @@ class Worker:
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Work until `stop()`; what is under way is finished first."""
+        # A former process of this name is dead: the supervisor runs one at a time. What it held is free at once.
+        self.work.abandon(self.name, now=self.clock.now())
         flying: dict[Future[Result], LeasedJob] = {}
         with ThreadPoolExecutor(self.threads, thread_name_prefix="look") as pool:
             while flying or not stop():

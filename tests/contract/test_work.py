@@ -145,6 +145,17 @@ def test_what_a_zombie_saw_does_not_undo_what_was_seen_since(store: Store, work:
     assert [v.id for v in store.history.current(subject(1))] == ["v_new"]
 
 
+def test_what_a_dead_worker_held_is_free_at_once(work: EmbeddedWork) -> None:
+    add(work, job())
+    (held,) = take(work)
+    assert work.abandon("somebody else", now=NOW) == 0
+    assert work.lease(worker="other", until=NOW + MINUTE, now=NOW, limit=10) == ()
+    assert work.abandon("w", now=NOW) == 1
+    (again,) = work.lease(worker="w", until=NOW + MINUTE, now=NOW, limit=10)
+    assert (again.id, again.fence, again.attempts) == (held.id, held.fence + 1, 1)
+    assert work.done(held, now=NOW) is False
+
+
 def test_an_extended_lease_holds_longer(work: EmbeddedWork) -> None:
     add(work, job())
     (leased,) = take(work)

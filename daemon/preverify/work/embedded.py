@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, case, delete, func, insert, literal, select, update
@@ -17,6 +17,7 @@ from preverify.work.window import open_due
 
 PARK_AFTER = 8
 _MAX_ERROR = 1000
+_MOMENT = timedelta(microseconds=1)
 _KEY = ("tenant", "source", "kind", "repository", "key")
 _SWEEPS = (JobKind.SWEEP_TAGS.value, JobKind.SWEEP_EVIDENCE.value)
 
@@ -99,6 +100,15 @@ class EmbeddedWork:
         with writing(self.engine) as connection:
             rows = connection.execute(statement).all()
         return tuple(_leased(row) for row in sorted(rows, key=lambda row: (row.priority, row.id)))
+
+    def abandon(self, worker: str, *, now: datetime) -> int:
+        """End the leases of a worker that is dead, so that its jobs need not wait for that; returns how many."""
+        j = t.job.c
+        with writing(self.engine) as connection:
+            ended = connection.execute(
+                update(t.job).where(j.worker == worker, j.lease_until >= now).values(lease_until=now - _MOMENT)
+            )
+            return int(ended.rowcount)
 
     def extend(self, leased: LeasedJob, *, until: datetime) -> bool:
         """Hold on for longer; False when somebody else has it."""
