@@ -124,9 +124,8 @@ class Reader:
         None where that cannot be known, and inside a snapshot, whose moment is another one.
         """
         try:
-            connection = self._connection()
-            opened: _Open = self._local.opened
-            return None if connection.in_transaction else opened.watch.moment()
+            opened = self._opened()
+            return None if opened.connection.in_transaction else opened.watch.moment()
         except _BROKEN as error:
             raise self._unavailable(error) from error
 
@@ -212,6 +211,9 @@ class Reader:
         return Unavailable(f"lookup table {self._name}: {error}", reason=Reason.INTERNAL_ERROR)
 
     def _connection(self) -> sqlite3.Connection:
+        return self._opened().connection
+
+    def _opened(self) -> _Open:
         """Return this thread's connection to the file that has the name now: it may have been made anew."""
         facts = os.stat(self._name)  # noqa: PTH116 - a Path costs more than the call on the hot path
         opened: _Open | None = getattr(self._local, "opened", None)
@@ -220,7 +222,7 @@ class Reader:
             connection = _open(self._path)
             opened = _Open(connection, facts.st_dev, facts.st_ino, Watch(self._path))
             self._local.opened = opened
-        return opened.connection
+        return opened
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ from preverify.serve.problems import problem
 
 _SAMPLE_SECONDS = 1.0  # at most one admission in this time is logged a front end; denials always are
 _YIELD_AFTER = 50  # lookups of one request before others get their turn
-_MAX_NOW_BYTES = 32 * 1024  # read twice where it holds too many images
+_MAX_SHORT_BYTES = 32 * 1024  # read twice where it holds too many images
 _TRIES = 3
 _NO_NAMESPACE = "-"
 
@@ -41,16 +41,18 @@ class Answering:
                 return self._unavailable(question, error)
             return self._reply(question, answers)
 
-    def now(self, request: Request) -> Response | None:
-        """Answer one request as `handle` does; None, and nothing counted, where that would keep others waiting."""
-        if len(request.body) > _MAX_NOW_BYTES:
+    def question(self, request: Request) -> Question | None:
+        """Return what a request asks; None where that has to be refused, or answering it would keep others waiting."""
+        if len(request.body) > _MAX_SHORT_BYTES:
             return None
         try:
             question = self._front.read(request.parameter, request.query, request.headers, request.body)
         except BadInput:
             return None  # said and counted by `handle`
-        if len(question.images) > _YIELD_AFTER:
-            return None
+        return question if len(question.images) <= _YIELD_AFTER else None
+
+    def answer(self, question: Question) -> Response:
+        """Answer at once, as `handle` does."""
         with self._observer.time("answer_seconds", frontend=self._front.NAME):
             try:
                 answers = self._ask_now(question.images)
@@ -105,9 +107,11 @@ class Answering:
         Raises:
             Unavailable: as there.
         """
+        if len(images) == 1:
+            return [self._one(images[0])]
         for _ in range(_TRIES):
             answers = [self._one(asked) for asked in images]
-            if len(answers) == 1 or _of_one_generation(answers):
+            if _of_one_generation(answers):
                 return answers
         raise _restless()
 

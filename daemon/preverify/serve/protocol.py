@@ -6,7 +6,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from preverify.serve.hot import Hot, Target
+from preverify.serve.hot import Asked, Hot, Target
 
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_HEADERS = 100
@@ -34,8 +34,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._hot: Hot = self.app.hot  # of our own application, see `app`
         self._target: Target | None = None
+        self._between = True  # the next byte begins a request
+        self._begun = 0  # requests that began in the last read
+        self._asked: Asked | None = None  # by the last of them, where it was answered the short way
         self._body = b""
-        self._answered_at_once = 0
         self._answered_at = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
         self._most = sys.maxsize if self.limit_concurrency is None else self.limit_concurrency
@@ -57,8 +59,19 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; refuse a head that goes on and on, whether in many headers or in one."""
-        self._answered_at_once = 0
+        self._begun = 0
+        if (whole := self._between) and self._free():
+            asked = self._hot.read_before(data, certified=self._certified)
+            if asked is not None and self._answered(asked):
+                self._in_head = False
+                self._unset_keepalive_if_required()
+                self._stop_timer()
+                return
         super().data_received(data)
+        if self._asked is not None:
+            if whole and self._between and self._begun == 1 and not self.transport.is_closing():
+                self._hot.remember(data, self._asked)
+            self._asked = None
         if self._target is not None:  # the rest of the body is still to come
             self._target = None
             self._ordinary_way()
@@ -76,6 +89,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a head."""
         self._in_head = True
+        self._between = False
+        self._begun += 1
         self._target = None
         self.url = b""
         self.headers = []
@@ -107,43 +122,54 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Answer the short way what was kept for it."""
+        # From here on the next bytes begin a request, whatever they are.
+        self._between = self.parser.should_keep_alive() and not self.parser.should_upgrade()
         if self._target is None:
             super().on_message_complete()
             return
         target, self._target = self._target, None
-        try:
-            response = self._hot.respond(
-                target, self.parser.get_method(), self.headers, self._body, certified=self._certified
-            )
-        except Exception:  # noqa: BLE001 - the ordinary way fails likewise, and there errors are counted and answered
-            response = None
-        if response is None:
+        asked = self._hot.read(target, self.parser.get_method(), self.headers, self._body, certified=self._certified)
+        if asked is not None and self._answered(asked):
+            self._asked = asked
+        else:
             self._ordinary_way()
             if self._body:
                 super().on_body(self._body)
             super().on_message_complete()
-            return
-        self.transport.write(self._hot.written(response, self.server_state.default_headers))
+
+    def _answered(self, asked: Asked) -> bool:
+        """Answer; False, and nothing sent, where that failed. The ordinary way then fails likewise, and says so."""
+        try:
+            written = self._hot.written(self._hot.answer(asked), self.server_state.default_headers)
+        except Exception:  # noqa: BLE001 - counted, logged and answered where all errors are
+            return False
+        self.transport.write(written)
         self.server_state.total_requests += 1
-        self._answered_at_once += 1
         self._answered_at = self.loop.time()
         if self._idle_timer is None:
             self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._perhaps_idle)
+        return True
+
+    def _free(self) -> bool:
+        """Say whether nothing before is unanswered, and there is room."""
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first, which uvicorn's type does not say
+        return (
+            (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and len(self.connections) < self._most
+            and len(self.tasks) < self._most
+        )
 
     def _short_way(self) -> Target | None:
         """Return what the request names, where nothing before it is unanswered and nothing about it is special."""
-        cycle: RequestResponseCycle | None = self.cycle  # none before the first, which uvicorn's type does not say
         parser = self.parser
         if (
-            (cycle is not None and not cycle.response_complete)
+            self._begun > _MOST_AT_ONCE
             or self.expect_100_continue
-            or self.flow.write_paused
-            or self._answered_at_once >= _MOST_AT_ONCE
-            or len(self.connections) >= self._most
-            or len(self.tasks) >= self._most
             or not parser.should_keep_alive()
             or parser.should_upgrade()
             or parser.get_http_version() != "1.1"
+            or not self._free()
         ):
             return None
         return self._hot.target(self.url)

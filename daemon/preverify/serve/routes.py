@@ -3,10 +3,22 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
+from preverify.admission.question import Question
 from preverify.serve.http import Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Short(Protocol):
+    """A handler in two steps that wait for nothing."""
+
+    def question(self, request: Request) -> Question | None:
+        """Return what the request asks, and nothing but what follows from it; None sends it to the route's `handle`."""
+
+    def answer(self, question: Question) -> Response:
+        """Answer now."""
 
 
 class Access(StrEnum):
@@ -22,7 +34,7 @@ class Access(StrEnum):
 class Route:
     """One route. A `path` that ends in `/{name}` takes one more segment, in `/{name*}` any number, also none.
 
-    `now` answers at once where it can, for those that are asked most; None sends the request to `handle`.
+    `short` is the short way to the same answer, for what is asked most.
     `too_large` is told the path's parameter when a body was refused for its size.
     """
 
@@ -32,7 +44,7 @@ class Route:
     handle: Handler
     summary: str
     max_body_bytes: int = 0
-    now: Callable[[Request], Response | None] | None = None
+    short: Short | None = None
     too_large: Callable[[str], None] = lambda _parameter: None
 
 

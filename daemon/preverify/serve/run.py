@@ -119,7 +119,7 @@ def _answering(answers: Answers, misses: Misses, observer: Observer, clock: Cloc
                 methods=front.METHODS,
                 access=Access.CALLER,
                 handle=handler.handle,
-                now=handler.now,
+                short=handler,
                 summary=summary,
                 max_body_bytes=front.MAX_BODY_BYTES,
             )
