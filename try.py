@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -111,9 +112,9 @@ def run(command: list[str], problem: str) -> None:
 
 
 def pip_wheel() -> bytes:
-    """Fetch the pinned wheel of pip from the user's index and check its hash."""
+    """Get the pinned wheel of pip, from the user's index or through this Python's own pip, and check its hash."""
     tried = []
-    for place in wheel_places():
+    for place in places_in_turn():
         try:
             content = wheel_from(place)
         except (OSError, ValueError) as error:
@@ -123,9 +124,24 @@ def pip_wheel() -> bytes:
             return content
         tried.append(f"  {without_password(place)}: {PIP_WHEEL} has another hash than the one pinned in try.py")
     raise Failed(
-        f"this Python has no ensurepip, and {PIP_WHEEL} could not be had:\n" + "\n".join(tried) + "\n"
-        "install the package that has it (Debian and Ubuntu: apt-get install python3-venv) and try again"
+        f"this Python has neither ensurepip nor pip, and {PIP_WHEEL} could not be had:\n"
+        + "\n".join(tried or ["  no index is configured for pip (PIP_INDEX_URL or pip.conf)"])
+        + "\ninstall the package that has it (Debian and Ubuntu: apt-get install python3-venv) and try again"
     )
+
+
+def places_in_turn() -> Iterator[str]:
+    """Yield where the wheel may be; this Python's own pip is asked only when the rest did not have it."""
+    yield from wheel_places()
+    yield from downloaded_by_pip()
+
+
+def downloaded_by_pip() -> list[str]:
+    """Let this Python's own pip, where it has one, fetch the wheel by name; return the directory that it is in."""
+    directory = str(VENV / "pip-download")
+    name, version = PIP_WHEEL.split("-")[:2]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    return [directory] if works([*command, "--dest", directory, f"{name}=={version}"]) else []
 
 
 def without_password(place: str) -> str:
@@ -138,8 +154,7 @@ def wheel_places() -> list[str]:
     settings = pip_settings()
     places = settings.get("find-links", "").split()
     if settings.get("no-index", "").lower() not in ("1", "true", "yes", "on"):
-        places.append(settings.get("index-url") or "https://pypi.org/simple")
-        places += settings.get("extra-index-url", "").split()
+        places += settings.get("index-url", "").split() + settings.get("extra-index-url", "").split()
     return places
 
 
