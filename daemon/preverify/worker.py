@@ -109,7 +109,7 @@ class Worker:
     clock: Clock
     observer: Observer
     bell: Bell
-    threads: int = 32
+    threads: int = 16
     _sets: dict[str, PolicySet] = field(default_factory=dict)
     _force: Force | None = None
 
