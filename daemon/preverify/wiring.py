@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from preverify import pipeline, schedule
+from preverify.answering import child_metrics, lookup_path
+from preverify.answering import open_answers as open_answers  # noqa: PLC0414 - for the commands
 from preverify.clock import SystemClock
-from preverify.lookup import Answerer, Reader, Writer, tail
+from preverify.lookup import Reader, Writer, tail
 from preverify.model.errors import BadConfiguration, PreverifyError, Unavailable
 from preverify.model.keys import TrustedKey
 from preverify.observe import (
@@ -23,65 +24,28 @@ from preverify.observe import (
     Metrics,
     Observing,
     Processes,
-    Tallying,
     fresh_directory,
     serve_metrics,
     setup_logging,
     share,
 )
 from preverify.policy.documents import PolicySet, load
-from preverify.ports import Layout, Signing, Work
+from preverify.ports import Layout, Signing
+from preverify.records import Records, require_schema
+from preverify.records import open_records as open_records  # noqa: PLC0414 - for the commands too
 from preverify.registry import open_source
-from preverify.serve import check_answers, run_answers
+from preverify.serve import check_answers
 from preverify.settings import Settings, Source
 from preverify.signing import SigningClient, SigningProcess, public_key
-from preverify.store import Store, open_store
-from preverify.store import upgrade as schema
-from preverify.supervisor import ChildSpec, Supervisor, end_with_parent, notify_ready
+from preverify.store import open_store
+from preverify.supervisor import ChildSpec, Supervisor, notify_ready
 from preverify.verify import load_public_key
-from preverify.work import SocketBell, open_work
+from preverify.work import SocketBell
 from preverify.worker import Watched, Worker
 
 _MAX_POLICY_BYTES = 4 * 1024 * 1024
 _MAX_KEY_BYTES = 64 * 1024
 _BACKLOG = 2048
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
-    """The database, opened."""
-
-    store: Store
-    work: Work
-    clock: SystemClock
-
-
-def open_records(settings: Settings) -> Records:
-    """Open the database at this version's schema.
-
-    Raises:
-        BadConfiguration: the schema is older or newer; says the command that mends it.
-    """
-    clock = SystemClock()
-    require_schema(settings)
-    store = open_store(settings.database.url, settings.state, clock)
-    return Records(store=store, work=open_work(store), clock=clock)
-
-
-def require_schema(settings: Settings) -> None:
-    """Refuse a database that this version does not fit; make an empty one ready where it is an embedded file.
-
-    Raises:
-        BadConfiguration: the schema is older or newer.
-    """
-    state = schema.check(settings.database.url)
-    if state == "empty" and settings.database.url.startswith("sqlite"):
-        settings.state.mkdir(parents=True, exist_ok=True)
-        schema.upgrade(settings.database.url)
-        return
-    if state != "current":
-        todo = "install the newer preverify" if state == "newer" else "run `preverify db upgrade`"
-        raise BadConfiguration(f"the database's schema is {state}, expected current; {todo}", where="database.url")
 
 
 def load_policies(settings: Settings) -> PolicySet:
@@ -156,17 +120,6 @@ def watch(name: str, source: Source, settings: Settings, observer: Observing | N
     """Construct the adapter of one source."""
     registry = open_source(name, source, clock=SystemClock(), own_keys=own_keys(settings), observer=observer)
     return Watched(name=name, settings=source, registry=registry)
-
-
-def lookup_path(settings: Settings) -> Path:
-    """Return where this machine's lookup table lies."""
-    return settings.state / "lookup.db"
-
-
-def open_answers(settings: Settings) -> Answerer:
-    """Open this machine's lookup table for answering."""
-    aliases = {alias: source.registry for source in settings.sources.values() for alias in source.aliases}
-    return Answerer(Reader(lookup_path(settings)), aliases=aliases, settings=settings.listen, clock=SystemClock())
 
 
 def heartbeat(settings: Settings) -> datetime | None:
@@ -288,34 +241,8 @@ def run_signing(settings: Settings, fds: tuple[int, ...]) -> None:
     SigningProcess.open(settings.signing, fds, store, observer=observer, state=settings.state).run(_stopper())
 
 
-def run_answering(settings: Settings, listener_fd: int) -> None:
-    """Run the answering process on a listening socket that the supervisor bound."""
-    metrics = _child_metrics(settings, "answers")
-    records = open_records(settings)
-    bell = SocketBell(settings.state, "answers")
-    with contextlib.closing(Tallying(metrics)) as observer:
-        observer.start()
-        run_answers(
-            settings,
-            socket.socket(fileno=listener_fd),
-            answers=open_answers(settings),
-            work=records.work,
-            history=records.store.history,
-            clock=records.clock,
-            observer=observer,
-            bell=bell,
-        )
-
-
 def _child(settings: Settings, slot: str) -> Observing:
-    return Observing(_child_metrics(settings, slot))
-
-
-def _child_metrics(settings: Settings, slot: str) -> Metrics:
-    end_with_parent()
-    setup_logging()
-    share(settings.state / "metrics", slot)
-    return Metrics(sources=settings.sources)
+    return Observing(child_metrics(settings, slot))
 
 
 def _stopper() -> Callable[[], bool]:

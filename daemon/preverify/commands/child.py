@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from preverify import settings as settings_module
-from preverify import wiring
 from preverify.model.errors import BadConfiguration
 
 
@@ -20,16 +19,21 @@ def main() -> None:
     given = parser.parse_args()
     fds = tuple(int(text) for text in given.fds.split(",") if text)
     settings = settings_module.load(given.config, os.environ, {})
+    if given.kind == "answers":  # answers within a second: without what the others need
+        from preverify.answering import run_answering
+
+        run_answering(settings, fds[0])
+        return
+    from preverify import wiring
+
     if given.kind == "worker":
         wiring.run_worker(settings, given.name, fds[0] if fds else None)
     elif given.kind == "timer":
         wiring.run_timer(settings)
     elif given.kind == "public-key":
         wiring.note_own_key(settings)
-    elif given.kind == "signing":
-        wiring.run_signing(settings, fds)
     else:
-        wiring.run_answering(settings, fds[0])
+        wiring.run_signing(settings, fds)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """`/livez` and `/readyz`: the process runs; it can answer. Two different questions, two handlers."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from preverify.serve.http import Request, Response
+
+_MOMENTS, _MOMENT_SECONDS = 100, 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +21,15 @@ class Check:
 
 
 class Health:
-    """Handles both. `checks` is asked at every `/readyz`; `draining` turns readiness off before a stop."""
+    """Handles both. `checks` is asked at every `/readyz`; `draining` turns readiness off before a stop.
+
+    `opening` says whether something is still being opened: a probe of the first moments waits for that.
+    """
 
     METHODS = frozenset({"GET", "HEAD"})
 
-    def __init__(self, checks: Callable[[], Sequence[Check]]) -> None:
-        self._checks = checks
+    def __init__(self, checks: Callable[[], Sequence[Check]], *, opening: Callable[[], bool] = lambda: False) -> None:
+        self._checks, self._opening = checks, opening
         self.draining = False
 
     async def live(self, request: Request) -> Response:  # noqa: ARG002
@@ -32,6 +38,10 @@ class Health:
 
     async def ready(self, request: Request) -> Response:
         """Say whether answers can be given; with `?verbose` also what was checked."""
+        for _ in range(_MOMENTS):
+            if not self._opening():
+                break
+            await asyncio.sleep(_MOMENT_SECONDS)
         checks = [*self._checks(), Check(name="draining", good=not self.draining)]
         good = all(check.good for check in checks)
         status = 200 if good else 503

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
 from preverify.admission.batch import read as read_batch
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
-from preverify.model.reference import Repository
+from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Verdict
-from preverify.ports import History
+from preverify.ports import KnownSubject
 from preverify.serve.http import Request, Response
 from preverify.serve.misses import Misses
 from preverify.serve.problems import problem
@@ -19,12 +20,19 @@ _DEFAULT, _MOST = 100, 1_000
 _PARAMETERS = frozenset({"digest", "image", "limit"})
 
 
+class Finds(Protocol):
+    """What is used here of `ports.History`."""
+
+    def find(self, digest: Digest) -> Sequence[KnownSubject]: ...
+    def current(self, subject: Subject) -> tuple[Verdict, ...]: ...
+
+
 class Verdicts:
     """Handles the route. The database is read in a thread, two requests at a time: answers never wait for it."""
 
     METHODS = frozenset({"GET"})
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: Finds) -> None:
         self._history = history
         self._turns = asyncio.Semaphore(2)
 

@@ -6,17 +6,30 @@ import queue
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from preverify.model.errors import Unavailable
 from preverify.model.hints import Hint
 from preverify.model.reasons import Reason
-from preverify.ports import Bell, Clock, Job, Observer, Work
+from preverify.ports import Clock, Job, Observer
 
 _GROUP = 200
 _HARD_SECONDS = 1.0
 _STOP_SECONDS = 10.0
 _RETRY = timedelta(seconds=5)
+
+
+class Accepts(Protocol):
+    """What the inbox uses of `ports.Work`."""
+
+    def accept(self, source: str, hints: Sequence[Hint], jobs: Sequence[Job], *, now: datetime) -> int: ...
+
+
+class Rings(Protocol):
+    """What the inbox uses of `ports.Bell`."""
+
+    def ring(self, who: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +61,7 @@ class Inbox:
     """
 
     def __init__(
-        self, work: Work, clock: Clock, observer: Observer, *, bell: Bell | None = None, capacity: int = 2_000
+        self, work: Accepts, clock: Clock, observer: Observer, *, bell: Rings | None = None, capacity: int = 2_000
     ) -> None:
         self._work, self._clock, self._observer, self._bell = work, clock, observer, bell
         self._waiting: queue.Queue[_Deposit | None] = queue.Queue(capacity)

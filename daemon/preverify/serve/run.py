@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from preverify.admission import FRONT_ENDS
 from preverify.model.digest import Digest
 from preverify.model.errors import BadConfiguration, Unavailable
-from preverify.ports import Answers, Bell, Clock, History, Observer, Work
+from preverify.ports import Answers, Clock, Observer
 from preverify.serve.answers import Answering
 from preverify.serve.app import App
 from preverify.serve.health import Check, Health
-from preverify.serve.history import MissReports, Verdicts
+from preverify.serve.history import Finds, MissReports, Verdicts
 from preverify.serve.hooks import Hooks, senders
-from preverify.serve.inbox import Inbox
+from preverify.serve.inbox import Accepts, Inbox, Rings
 from preverify.serve.misses import Misses
 from preverify.serve.openapi import METHODS, OpenApi, document
 from preverify.serve.routes import Access, Route, Routes
@@ -61,13 +61,22 @@ def check_answers(settings: Settings) -> None:
 
 
 def routes_of(
-    settings: Settings, *, answers: Answers, inbox: Inbox, history: History, clock: Clock, observer: Observer
+    settings: Settings,
+    *,
+    answers: Answers,
+    inbox: Inbox,
+    history: Finds,
+    clock: Clock,
+    observer: Observer,
+    recording: Callable[[], bool] = lambda: True,
 ) -> tuple[Routes, Health]:
     """Return the table of everything that this process serves."""
     sources = Sources(settings.sources)
     misses = Misses(sources, inbox.offer, clock, observer)
     hooks = Hooks(senders(settings.sources), sources, inbox, observer, clock)
-    health = Health(lambda: _checks(answers))
+    health = Health(
+        lambda: (*_checks(answers), Check(name="database", good=recording())), opening=lambda: not recording()
+    )
     verdicts, reports, openapi = Verdicts(history), MissReports(misses), OpenApi()
     table = [
         *_answering(answers, misses, observer, clock),
@@ -146,12 +155,13 @@ def run_answers(
     listener: socket.socket,
     *,
     answers: Answers,
-    work: Work,
-    history: History,
+    work: Accepts,
+    history: Finds,
     clock: Clock,
     observer: Observer,
-    bell: Bell | None = None,
+    bell: Rings | None = None,
     on_ready: Callable[[], None] = lambda: None,
+    recording: Callable[[], bool] = lambda: True,
     stop: threading.Event | None = None,
 ) -> None:
     """Serve on a bound socket until SIGTERM, SIGINT or `stop`.
@@ -166,6 +176,7 @@ def run_answers(
         observer: Numbers and log lines.
         bell: Rung after each commit of the inbox.
         on_ready: Called once connections are accepted.
+        recording: Says whether `work` and `history` can be used yet; `/readyz` says no before.
         stop: Another way to stop, for those who run this in a thread.
 
     Raises:
@@ -180,7 +191,9 @@ def run_answers(
     tls = Tls(settings.listen.tls) if settings.listen.tls is not None else None
     tokens = Tokens(settings.listen.tokens_file)
     inbox = Inbox(work, clock, observer, bell=bell)
-    routes, health = routes_of(settings, answers=answers, inbox=inbox, history=history, clock=clock, observer=observer)
+    routes, health = routes_of(
+        settings, answers=answers, inbox=inbox, history=history, clock=clock, observer=observer, recording=recording
+    )
     app = App(routes, tokens, observer, loopback=is_loopback(host))
     inbox.start()
     try:
