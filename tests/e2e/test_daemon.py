@@ -81,6 +81,7 @@ def test_the_sweep_finds_what_no_hook_told(tmp_path: Path, registry: Registry, c
         assert command(daemon, "verify", f"{name}:bad").returncode == 1
         diagnosis = command(daemon, "doctor")
         assert diagnosis.returncode == 0, diagnosis.stdout + diagnosis.stderr
+        assert "withdrawal at shop" in diagnosis.stdout
         assert command(daemon, "db", "check").stdout.strip() == "current"
 
 

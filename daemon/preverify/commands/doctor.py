@@ -9,6 +9,9 @@ import typer
 from preverify import wiring
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, table
 from preverify.model.errors import NotFound, PreverifyError, Unavailable
+from preverify.model.evidence_tags import is_evidence_tag
+from preverify.model.reference import Subject
+from preverify.registry.remote import RemoteRegistry
 from preverify.settings import Settings
 from preverify.store import upgrade as schema
 
@@ -45,6 +48,8 @@ def diagnose(settings: Settings) -> Iterator[Check]:
         yield Check(check="sources", state="broken", seen="none configured", todo="name a registry under `sources`")
     for name in settings.sources:
         yield _try(f"source {name}", partial(_source, settings, name))
+        if wiring.publishes(settings, name):
+            yield _try(f"withdrawal at {name}", partial(_withdrawal, settings, name))
 
 
 def _try(name: str, look: Callable[[], Check]) -> Check:
@@ -104,3 +109,25 @@ def _source(settings: Settings, name: str) -> Check:
         state="ok",
         seen=f"{len(repositories)} repositories, {tags} tags in the first {min(3, len(repositories))}",
     )
+
+
+def _withdrawal(settings: Settings, name: str) -> Check:
+    """Try whether what we attach could be taken away again: pushes and deletes a small probe."""
+    check = f"withdrawal at {name}"
+    registry = wiring.open_sources(settings)[name].registry
+    if not isinstance(registry, RemoteRegistry):
+        return Check(check=check, state="weak", seen="a directory of layouts", todo="nothing is published there")
+    for repository in registry.repositories():
+        for tag in registry.tags(repository, after=None).tags:
+            digest = None if is_evidence_tag(tag) else registry.head(repository, tag)
+            if digest is None:
+                continue
+            if registry.publisher.removal_works(Subject(repository, digest)):
+                return Check(check=check, state="ok", seen="a probe could be removed")
+            return Check(
+                check=check,
+                state="weak",
+                seen="the registry refuses DELETE",
+                todo="only `.att` is used; set publish.detachedRepository for images with foreign bundles",
+            )
+    return Check(check=check, state="weak", seen="no image to try it on", todo="run doctor again once there is one")
