@@ -21,7 +21,7 @@ from preverify.serve.tokens import Tokens
 Headers = list[tuple[bytes, bytes]]
 
 _MAX_URL_BYTES = 1_024  # longer ones are answered like any other, but not remembered
-_MAX_RAW_BYTES = 2_048
+_MAX_RAW_BYTES = 1_024
 _REMEMBERED = 2_048
 _METHODS = {b"GET": "GET", b"POST": "POST"}  # a response to HEAD has no body
 _STATUS = {
@@ -92,7 +92,9 @@ class Hot:
 
         What it asks follows from its bytes. Whether the caller may does not, and neither does the answer.
         """
-        return self._asked.get(raw) if certified or self._loopback else None
+        if len(raw) > _MAX_RAW_BYTES or not (certified or self._loopback):
+            return None
+        return self._asked.get(raw)
 
     def remember(self, raw: bytes, asked: Asked) -> None:
         """Remember what exactly these bytes ask, from the first of a request to its last."""

@@ -69,7 +69,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
         super().data_received(data)
         if self._asked is not None:
-            if whole and self._between and self._begun == 1 and not self.transport.is_closing():
+            # Bodies differ from each other (a review has its own uid), so they are not worth their room.
+            if whole and self._between and self._begun == 1 and not self._body and not self.transport.is_closing():
                 self._hot.remember(data, self._asked)
             self._asked = None
         if self._target is not None:  # the rest of the body is still to come
@@ -100,7 +101,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Count headers: a burst within one read is bounded too."""
         if len(self.headers) >= _MAX_HEADERS or len(name) + len(value) > _MAX_HEAD_BYTES:
             raise HeadTooLarge
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """End the head. What may be answered the short way waits for the end of its body, if that has come already."""
