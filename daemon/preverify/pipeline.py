@@ -9,7 +9,7 @@ from preverify.model.errors import BadInput
 from preverify.model.evidence import Gathered, Image
 from preverify.model.findings import Finding
 from preverify.model.reference import Reference, Subject
-from preverify.model.verdicts import Outcome, RuleResult, Verdict
+from preverify.model.verdicts import TRUST_EPOCH, Outcome, RuleResult, Verdict
 from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet
 from preverify.ports import (
@@ -26,7 +26,6 @@ from preverify.ports import (
 )
 from preverify.verify import verify
 
-TRUST_EPOCH = "keys-only"  # no roots, logs or time stamps yet: trust lies in the keys that policies name
 _BATCH = 200
 
 

@@ -12,7 +12,7 @@ from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Prever
 from preverify.model.evidence import Gathered, Image
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
-from preverify.model.verdicts import Outcome
+from preverify.model.verdicts import TRUST_EPOCH, Outcome
 from preverify.policy.decide import undecided
 from preverify.policy.documents import PolicySet
 from preverify.ports import (
@@ -307,7 +307,7 @@ class Worker:
                 reason,
                 detail,
                 now=self.clock.now(),
-                trust_epoch=pipeline.TRUST_EPOCH,
+                trust_epoch=TRUST_EPOCH,
                 new_id=self.clock.new_id,
                 attempts=leased.attempts,
             )

@@ -97,7 +97,7 @@ def record(store: Store, policy_set: PolicySet, clock: Stopped, *, tag: str = "k
     seen = pipeline.verify_reference(registry, policy_set, reference, clock=clock)
     recording = pipeline.settle(
         seen,
-        pipeline.standing(store.history, store.statements, seen.subject),
+        pipeline.standings(store.history, store.statements, (seen.subject,))[seen.subject],
         policy_set,
         source="shop",
         cause="push",

@@ -7,6 +7,9 @@ from enum import StrEnum
 from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
 
+TRUST_EPOCH = "keys-only"
+"""The trust that verdicts are bound to: no roots, logs or time stamps yet, only the keys that policies name."""
+
 
 class Outcome(StrEnum):
     """What a rule or a policy concluded about one subject."""

@@ -13,7 +13,7 @@ from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.evidence import Evidence, Gathered
 from preverify.model.reference import Subject
 from preverify.model.strict_json import parse as parse_json
-from preverify.model.verdicts import Outcome, Verdict
+from preverify.model.verdicts import TRUST_EPOCH, Outcome, Verdict
 from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet
 from preverify.policy.policies import Policy
@@ -22,7 +22,6 @@ from preverify.signing.journal import Journal
 from preverify.signing.keyfile import KeyFile
 
 PROFILE = "default"
-TRUST_EPOCH = "keys-only"
 _WANTED = "wanted"
 
 

@@ -9,7 +9,7 @@ from preverify import pipeline
 from preverify.model.evidence import Gathered, Image
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
-from preverify.model.verdicts import Outcome, RuleResult, Verdict
+from preverify.model.verdicts import TRUST_EPOCH, Outcome, RuleResult, Verdict
 from preverify.policy.documents import PolicySet, load
 from preverify.ports import Layout, Recording, StoredStatement
 from support.values import digest_of_number
@@ -64,7 +64,7 @@ def verdict(policies: PolicySet, outcome: Outcome, *, name: str = "v_1", valid: 
         subject=SUBJECT,
         policy="signed",
         policy_digest=policies.policies[0].digest,
-        trust_epoch=pipeline.TRUST_EPOCH,
+        trust_epoch=TRUST_EPOCH,
         outcome=outcome,
         rules=(RuleResult(rule="signed", outcome=outcome, reason=reason, detail=""),),
         decided_at=NOW,
