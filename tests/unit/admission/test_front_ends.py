@@ -236,3 +236,9 @@ def test_cutting_escapes_and_bounds() -> None:
     assert cut("plain", 5) == "plain"
     assert cut("plain!", 5) == "plai…"
     assert cut("a\nb", 10) == "a\\nb"
+
+
+def test_the_same_answer_object_gets_the_same_bytes() -> None:
+    one = answer()
+    assert lookup.reply(Question(), [one]) is lookup.reply(Question(), [one])
+    assert lookup.reply(Question(), [answer()]).body == lookup.reply(Question(), [one]).body

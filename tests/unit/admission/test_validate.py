@@ -305,3 +305,25 @@ def test_what_callers_wrote_cannot_break_out_of_its_line() -> None:
     message = said["status"]["message"]
     assert message.isprintable()
     assert len(message) < 1000
+
+
+def test_the_same_answer_is_written_once_and_another_one_anew() -> None:
+    image = AskedImage(where="object.spec.containers[0].image", namespace="shop", reference=API)
+    first, second = answer(), answer(AnswerState.DENIED, reason="wrong-key")
+    bodies = []
+    for uid, given in (("a", first), ("b", first), ("a", second), ("a", first)):
+        reply = validate.reply(Question(uid=uid, images=(image,)), [given])
+        assert reply.admitted is given.admit
+        assert json.loads(reply.body)["response"]["uid"] == uid
+        bodies.append(reply.body)
+    assert bodies[0] == bodies[3]
+    assert bodies[1] == bodies[0].replace(b'"uid":"a"', b'"uid":"b"')
+    assert b"wrong-key" in bodies[2]
+
+
+def test_what_is_no_reference_is_not_remembered() -> None:
+    kept = len(validate._written)
+    image = AskedImage(where="object.spec.containers[0].image", namespace="shop", reference="x" * 601)
+    reply = validate.reply(Question(uid="a", images=(image,)), [answer(AnswerState.DENIED)])
+    assert not reply.admitted
+    assert len(validate._written) == kept
