@@ -99,8 +99,11 @@ class Reference:
             if not is_tag(tag):
                 raise BadInput(f"{tag[:140]!r} is not a tag, expected 1 to 128 letters, digits, '_', '.' or '-'")
         first, slash_text, rest = name.partition("/")
-        if slash_text and (any(c in first for c in ".:[") or first == "localhost" or first != first.lower()):
+        if slash_text and (any(c in first for c in ".:[") or first == "localhost"):
             registry, path = registry_host(first), rest
+        elif slash_text and first != first.lower():
+            # Some readers take this for a host. In lower case it would be a path on Docker Hub: two meanings.
+            raise BadInput(f"{first[:80]!r} is no host that can be told from a path, expected a dot or a port in it")
         else:
             registry, path = _HUB, name
         if registry == _HUB and "/" not in path:

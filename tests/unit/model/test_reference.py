@@ -77,3 +77,12 @@ def test_the_grammars_by_themselves() -> None:
     assert registry_host("INDEX.docker.io") == "docker.io"
     with pytest.raises(BadInput, match="is not a registry host"):
         registry_host("a/b")
+
+
+def test_a_host_that_reads_as_a_path_in_lower_case_is_refused() -> None:
+    """`HOST/shop/api` was a registry `host` whose text read as a repository of Docker Hub."""
+    with pytest.raises(BadInput, match="no host"):
+        Reference.parse("HOST/shop/api")
+    assert Reference.parse("HOST.example/shop/api").repository.registry == "host.example"
+    for text in ("nginx", "HOST:5000/a", "localhost/a:1", "a/b@sha256:" + "0" * 64):
+        assert Reference.parse(str(Reference.parse(text))) == Reference.parse(text)
