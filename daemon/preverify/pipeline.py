@@ -153,7 +153,6 @@ def activate(  # one procedure, told in its order
     *,
     clock: Clock,
     publishing: Callable[[str], bool],
-    progress: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Decide every known subject under a staged generation, then move the pointer. Returns how many were decided.
 
@@ -166,11 +165,12 @@ def activate(  # one procedure, told in its order
     count = 0
     for batch in _batches(history.subjects()):
         recordings = []
+        current = history.current_of([known.subject for known in batch])
         for known in batch:
             seen = decide_anew(history, sets, known.subject, clock=clock)
             if seen is None:
                 continue
-            decided = {v.policy_digest for v in history.current(known.subject)}
+            decided = {v.policy_digest for v in current.get(known.subject, ())}
             wanted = tuple(v for v in seen.verdicts if v.policy_digest not in decided)
             recordings.append(
                 Recording(
@@ -185,42 +185,27 @@ def activate(  # one procedure, told in its order
             )
         history.record(recordings, now=clock.now())
         count += len(recordings)
-        progress(count)
     generations.activate(staged.number, now=clock.now())
     for batch in _batches(history.subjects()):
-        history.record(
-            [
-                r
-                for known in batch
-                if (
-                    r := _republish(
-                        history, statements, policies, known.subject, known.source, staged.number, clock, publishing
-                    )
-                )
-            ],
-            now=clock.now(),
-        )
+        stands = standings(history, statements, [known.subject for known in batch])
+        republished = [
+            _republish(policies, known, stands[known.subject], staged.number, clock, publishing(known.source))
+            for known in batch
+        ]
+        history.record([recording for recording in republished if recording is not None], now=clock.now())
     return count
 
 
 def _republish(
-    history: History,
-    statements: Statements,
-    policies: PolicySet,
-    subject: Subject,
-    source: str,
-    generation: int,
-    clock: Clock,
-    publishing: Callable[[str], bool],
+    policies: PolicySet, known: KnownSubject, stands: Standing, generation: int, clock: Clock, publishing: bool
 ) -> Recording | None:
-    publish, withdraw = _publication(
-        policies, subject, history.current(subject), statements.live(subject), publishing(source), clock
-    )
+    """Return what a new generation changes about a subject's publication; None for nothing."""
+    publish, withdraw = _publication(policies, known.subject, stands.current, stands.live, publishing, clock)
     if publish is None and not withdraw:
         return None
     return Recording(
-        source=source,
-        subject=subject,
+        source=known.source,
+        subject=known.subject,
         gathered=None,
         findings=None,
         verdicts=(),

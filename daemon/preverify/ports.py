@@ -91,7 +91,7 @@ class Registry(Protocol):
     def gather(self, image: Image) -> Gathered:
         """Read all evidence beside `image`. Never raises for evidence: what could not be had is in `unobtained`."""
 
-    def evidence_fingerprint(self, image: Image, tags: frozenset[str] | None) -> str:
+    def evidence_fingerprint(self, subject: Subject, tags: frozenset[str] | None) -> str:
         """Return `Gathered.fingerprint` as it would be now, with at most one request (none without the referrers API).
 
         `tags` is a fresh listing of the repository where the caller has one, else None.

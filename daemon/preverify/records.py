@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from preverify.clock import SystemClock
-from preverify.model.errors import BadConfiguration
 from preverify.ports import Work
 from preverify.settings import Settings
 from preverify.store import Store, open_store
@@ -27,22 +26,13 @@ def open_records(settings: Settings) -> Records:
         BadConfiguration: the schema is older or newer; says the command that mends it.
     """
     clock = SystemClock()
-    require_schema(settings)
+    make_ready(settings)
     store = open_store(settings.database.url, settings.state, clock)
     return Records(store=store, work=open_work(store), clock=clock)
 
 
-def require_schema(settings: Settings) -> None:
-    """Refuse a database that this version does not fit; make an empty one ready where it is an embedded file.
-
-    Raises:
-        BadConfiguration: the schema is older or newer.
-    """
-    state = schema.check(settings.database.url)
-    if state == "empty" and settings.database.url.startswith("sqlite"):
+def make_ready(settings: Settings) -> None:
+    """Bring an empty embedded database to this version's schema; `open_store` refuses what does not fit."""
+    if settings.database.url.startswith("sqlite") and schema.check(settings.database.url) == "empty":
         settings.state.mkdir(parents=True, exist_ok=True)
         schema.upgrade(settings.database.url)
-        return
-    if state != "current":
-        todo = "install the newer preverify" if state == "newer" else "run `preverify db upgrade`"
-        raise BadConfiguration(f"the database's schema is {state}, expected current; {todo}", where="database.url")

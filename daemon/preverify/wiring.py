@@ -31,11 +31,11 @@ from preverify.observe import (
 )
 from preverify.policy.documents import PolicySet, load
 from preverify.ports import Layout, Signing
-from preverify.records import Records, require_schema
+from preverify.records import Records, make_ready
 from preverify.records import open_records as open_records  # noqa: PLC0414 - for the commands too
 from preverify.registry import open_source
 from preverify.serve import check_answers
-from preverify.settings import Settings, Source
+from preverify.settings import Settings, Source, read_bounded
 from preverify.signing import SigningClient, SigningProcess, public_key
 from preverify.store import open_store
 from preverify.supervisor import ChildSpec, Supervisor, notify_ready
@@ -70,19 +70,8 @@ def read_policies(places: tuple[Path, ...]) -> PolicySet:
     if not files:
         raise BadConfiguration("no *.yaml in it, expected policy documents", where=str(places[0]))
     base = places[0] if places[0].is_dir() else places[0].parent
-    documents = [(str(path), _read(path, _MAX_POLICY_BYTES)) for path in files]
-    return load(documents, lambda name: _read(base / name, _MAX_KEY_BYTES))
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise BadConfiguration(f"cannot be read: {error.strerror}", where=str(path)) from error
-    if len(data) > limit:
-        raise BadConfiguration(f"is over {limit} bytes", where=str(path))
-    return data
+    documents = [(str(path), read_bounded(path, _MAX_POLICY_BYTES)) for path in files]
+    return load(documents, lambda name: read_bounded(base / name, _MAX_KEY_BYTES))
 
 
 def own_keys(settings: Settings) -> tuple[TrustedKey, ...]:
@@ -90,7 +79,9 @@ def own_keys(settings: Settings) -> tuple[TrustedKey, ...]:
 
     Only public halves are read; the private key is opened by nobody but the signing process.
     """
-    return tuple(load_public_key(_read(path, _MAX_KEY_BYTES)) for path in sorted(_own_keys(settings).glob("*.pub")))
+    return tuple(
+        load_public_key(read_bounded(path, _MAX_KEY_BYTES)) for path in sorted(_own_keys(settings).glob("*.pub"))
+    )
 
 
 def note_own_key(settings: Settings) -> None:
@@ -125,7 +116,8 @@ def watch(name: str, source: Source, settings: Settings, observer: Observing | N
 def heartbeat(settings: Settings) -> datetime | None:
     """Return when this machine's lookup table last heard from the feed; None while there is no table."""
     try:
-        return Reader(lookup_path(settings)).heartbeat()
+        with contextlib.closing(Reader(lookup_path(settings))) as reader:
+            return reader.heartbeat()
     except Unavailable:
         return None
 
@@ -236,7 +228,7 @@ def publishes(settings: Settings, source: str) -> bool:
 def run_signing(settings: Settings, fds: tuple[int, ...]) -> None:
     """Run the signing process: the only one that opens the key."""
     observer = _child(settings, "signing")
-    require_schema(settings)
+    make_ready(settings)
     store = open_store(settings.database.url, settings.state, SystemClock(), read_only=True)
     SigningProcess.open(settings.signing, fds, store, observer=observer, state=settings.state).run(_stopper())
 
@@ -259,7 +251,7 @@ def _stopper() -> Callable[[], bool]:
 def serve(settings: Settings, config: Path) -> int:
     """Supervise everything on this machine until SIGTERM or SIGINT."""
     setup_logging()
-    require_schema(settings)
+    records = open_records(settings)
     load_policies(settings)  # refuse to start on what the children could not use
     open_sources(settings)
     check_answers(settings)
@@ -271,7 +263,6 @@ def serve(settings: Settings, config: Path) -> int:
     fresh_directory(settings.state / "metrics")
     share(settings.state / "metrics", "serve")
     observer = Observing(Metrics(sources=settings.sources))
-    records = open_records(settings)
     with _listener(settings) as listener, contextlib.ExitStack() as stack:
         collector = CensusCollector(
             records.store.census,

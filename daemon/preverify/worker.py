@@ -159,7 +159,7 @@ class Worker:
         for future, leased in list(flying.items()):
             if leased.until - now < _EXTEND_AT:
                 self.work.extend(leased, until=now + _LEASE)
-                flying[future] = leased_until(leased, now + _LEASE)
+                flying[future] = replace(leased, until=now + _LEASE)
 
     def _finish(self, results: list[tuple[LeasedJob, Result]]) -> None:
         """Store first, then let go of the jobs: a crash in between repeats work, it does not lose any."""
@@ -453,18 +453,6 @@ class Worker:
 
 class NoGeneration(PreverifyError):
     """No policy generation is active yet: the daemon has not finished its first start."""
-
-
-def leased_until(leased: LeasedJob, until: datetime) -> LeasedJob:
-    """Return the same lease with its new end."""
-    return LeasedJob(
-        id=leased.id,
-        job=leased.job,
-        fence=leased.fence,
-        attempts=leased.attempts,
-        until=until,
-        created_at=leased.created_at,
-    )
 
 
 def _must_move(statement: StoredStatement, settings: Publish, gathered: Gathered) -> bool:

@@ -213,25 +213,25 @@ def test_fingerprint_is_the_same_until_evidence_comes(served: Served, path: str)
     image = registry.resolve(Repository(served.host, path), "v1")
     before = registry.gather(image).fingerprint
     tags = frozenset(registry.client.tags(path).tags)
-    assert registry.evidence_fingerprint(image, tags) == before
-    assert registry.evidence_fingerprint(image, None) == before
+    assert registry.evidence_fingerprint(image.subject, tags) == before
+    assert registry.evidence_fingerprint(image.subject, None) == before
     push_bundle(registry.client, path, digest, b"{}")
     tags = frozenset(registry.client.tags(path).tags)
-    with_bundle = registry.evidence_fingerprint(image, tags)
+    with_bundle = registry.evidence_fingerprint(image.subject, tags)
     assert with_bundle != before
     assert registry.gather(image).fingerprint == with_bundle
     push_layers(registry.client, path, f"sha256-{digest.hex}.sig", [b"one"])
     tags = frozenset(registry.client.tags(path).tags)
-    assert registry.evidence_fingerprint(image, tags) not in (before, with_bundle)
+    assert registry.evidence_fingerprint(image.subject, tags) not in (before, with_bundle)
 
 
 def test_fingerprint_costs_one_request_with_the_api_and_none_without(served: Served, path: str) -> None:
     registry = served.registry()
     push_image(registry.client, path, "v1")
     image = registry.resolve(Repository(served.host, path), "v1")
-    registry.evidence_fingerprint(image, frozenset({"v1"}))  # learns whether there is an API
+    registry.evidence_fingerprint(image.subject, frozenset({"v1"}))  # learns whether there is an API
     before = registry.client.requests
-    registry.evidence_fingerprint(image, frozenset({"v1"}))
+    registry.evidence_fingerprint(image.subject, frozenset({"v1"}))
     assert registry.client.requests - before == (1 if served.api else 0)
 
 

@@ -43,7 +43,7 @@ def test_registry_is_never_asked_about_a_repository_of_another() -> None:
             lambda: ours.resolve(elsewhere, "t"),
             lambda: ours.fetch(Subject(elsewhere, digest)),
             lambda: ours.gather(image),
-            lambda: ours.evidence_fingerprint(image, frozenset()),
+            lambda: ours.evidence_fingerprint(image.subject, frozenset()),
             lambda: ours.tags(elsewhere, after=None),
         ):
             with pytest.raises(BadInput, match="not at"):

@@ -224,9 +224,9 @@ class LayoutRegistry:
         """Read all evidence beside `image`."""
         return gather(self.reader, image, clock=self._clock, own_keys=self._own_keys, limits=self._limits)
 
-    def evidence_fingerprint(self, image: Image, tags: frozenset[str] | None) -> str:
+    def evidence_fingerprint(self, subject: Subject, tags: frozenset[str] | None) -> str:
         """Return the fingerprint as it would be now."""
-        path, digest = image.subject.repository.path, image.subject.digest
+        path, digest = subject.repository.path, subject.digest
         listed = self.reader.referrers(path, digest)
         present = tags if tags is not None else frozenset(self.reader.tags(path))
         found = Listing(

@@ -58,12 +58,12 @@ class RemoteRegistry:
         self.path(image.subject.repository)
         return gather(self.client, image, clock=self._clock, own_keys=self.own_keys, limits=self._limits)
 
-    def evidence_fingerprint(self, image: Image, tags: frozenset[str] | None) -> str:
+    def evidence_fingerprint(self, subject: Subject, tags: frozenset[str] | None) -> str:
         """Return the fingerprint as it would be now: one request with the referrers API and a listing, else none.
 
         Without a listing, one HEAD for each of the three tags comes on top.
         """
-        path, digest = self.path(image.subject.repository), image.subject.digest
+        path, digest = self.path(subject.repository), subject.digest
         found = Listing()
         if self._clock.monotonic() >= self._no_api_until:
             listed = self.client.referrers(path, digest)

@@ -1,7 +1,6 @@
 """Puts the answering process together and runs it on uvicorn."""
 
 import asyncio
-import ipaddress
 import signal
 import socket
 import threading
@@ -24,6 +23,7 @@ from preverify.serve.sources import Sources
 from preverify.serve.tls import Tls
 from preverify.serve.tokens import Tokens
 from preverify.settings import Settings
+from preverify.settings import is_loopback_host as is_loopback
 
 _MAX_CONNECTIONS = 1_000
 _GRACE_SECONDS = 12  # longer than any caller waits for an answer
@@ -36,16 +36,6 @@ _PATHS = {
     "auth": ("/auth", "External authorisation of nginx and Envoy."),
     "k8s-validate": ("/k8s/validate", "The Kubernetes validating webhook."),
 }
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a listener on `host` can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_answers(settings: Settings) -> None:

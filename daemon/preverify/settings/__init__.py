@@ -1,6 +1,6 @@
 """Typed configuration and how it is loaded. Values come from defaults, the file, the environment and flags."""
 
-from preverify.settings.loading import Loaded, load, load_with_origins, without_password
+from preverify.settings.loading import Loaded, load, load_with_origins, read_bounded, without_password
 from preverify.settings.sections import (
     Budget,
     Credentials,
@@ -18,6 +18,7 @@ from preverify.settings.sections import (
     SourceTls,
     Sweep,
     is_loopback,
+    is_loopback_host,
 )
 
 __all__ = [
@@ -38,7 +39,9 @@ __all__ = [
     "Sweep",
     "Loaded",
     "is_loopback",
+    "is_loopback_host",
     "load",
     "load_with_origins",
+    "read_bounded",
     "without_password",
 ]

@@ -110,7 +110,7 @@ class _Layered(Document):
 
 
 def _read_file(path: Path) -> _Layered:
-    documents = strict_yaml.read(_bytes(path, strict_yaml.MAX_BYTES), name=str(path))
+    documents = strict_yaml.read(read_bounded(path, strict_yaml.MAX_BYTES), name=str(path))
     if len(documents) > 1:
         raise BadConfiguration(f"holds {len(documents)} YAML documents, expected one", where=str(path))
     if not documents:
@@ -165,7 +165,7 @@ def _with_database_url(settings: Settings, document: _Layered) -> Settings:
     if database.url_file is not None:
         where = str(database.url_file)
         try:
-            url = _bytes(database.url_file, _MAX_SECRET_BYTES).decode().strip()
+            url = read_bounded(database.url_file, _MAX_SECRET_BYTES).decode().strip()
         except UnicodeDecodeError as error:
             raise BadConfiguration("not UTF-8 text", where=where) from error
         database = database.model_copy(update={"url": url})
@@ -178,7 +178,12 @@ def _with_database_url(settings: Settings, document: _Layered) -> Settings:
     return settings
 
 
-def _bytes(path: Path, limit: int) -> bytes:
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        BadConfiguration: it cannot be read, or is longer than `limit` bytes.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)

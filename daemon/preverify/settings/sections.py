@@ -72,7 +72,11 @@ def _address(text: str) -> str:
 
 def is_loopback(address: str) -> bool:
     """Say whether `host:port` can only be reached from this machine."""
-    host = address.rpartition(":")[0].strip("[]")
+    return is_loopback_host(address.rpartition(":")[0].strip("[]"))
+
+
+def is_loopback_host(host: str) -> bool:
+    """Say whether a listener on `host` can only be reached from this machine."""
     if host == "localhost":
         return True
     try:

@@ -59,8 +59,8 @@ def test_image_is_read_by_tag_and_digest(root: Path) -> None:
     assert ours.tags(APP, after="v1").tags == ()
     found = ours.gather(image)
     assert (found.evidence, found.unobtained) == ((), ())
-    assert ours.evidence_fingerprint(image, None) == found.fingerprint
-    assert ours.evidence_fingerprint(image, frozenset({"v1"})) == found.fingerprint
+    assert ours.evidence_fingerprint(image.subject, None) == found.fingerprint
+    assert ours.evidence_fingerprint(image.subject, frozenset({"v1"})) == found.fingerprint
     for missing in (lambda: ours.resolve(APP, "v2"), lambda: ours.fetch(Subject(APP, Digest.of(b"")))):
         with pytest.raises(NotFound):
             missing()
