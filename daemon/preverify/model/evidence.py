@@ -16,6 +16,10 @@ class Format(StrEnum):
     COSIGN_SIGNATURE = "cosign-signature"  # one layer of a `.sig` manifest
     COSIGN_ATTESTATION = "cosign-attestation"  # one layer of an `.att` manifest
     SIGSTORE_BUNDLE = "sigstore-bundle"  # the single layer of a bundle referrer
+    NOTATION_JWS = "notation-jws"  # the single layer of a Notation referrer
+    NOTATION_COSE = "notation-cose"
+    REVOCATION = "revocation"  # a CRL or an OCSP response that a certificate of other evidence asks for
+    BUILDKIT_STATEMENT = "buildkit-statement"  # a bare statement beside an image in an index: signed by nobody
 
 
 class Place(StrEnum):
@@ -25,6 +29,8 @@ class Place(StrEnum):
     FALLBACK_TAG = "fallback-tag"
     SIGNATURE_TAG = "sig-tag"
     ATTESTATION_TAG = "att-tag"
+    INDEX = "index"  # an entry of the index itself
+    REVOCATION = "revocation"  # where a certificate says that its revocations are published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

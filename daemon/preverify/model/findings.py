@@ -1,6 +1,7 @@
 """Findings: what one piece of evidence establishes, or why it establishes nothing."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from preverify.model.reasons import Reason
@@ -26,6 +27,44 @@ class Step(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedTime:
+    """A moment that somebody trusted vouches for: a log's signed entry time, or an RFC 3161 time stamp.
+
+    `by` names who: `log:` or `tsa:` and a digest. Two times of one authority are one witness.
+    """
+
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """Who signed, when, and what believing that rests on.
+
+    Attributes:
+        anchor: `Anchor.id` under which this was concluded.
+        issuer: Keyless: the OIDC issuer that vouched for the identity. Else empty.
+        identity: Keyless: the subject alternative name. Notation: the leaf's subject (RFC 4514). Keys: empty.
+        extensions: Further facts of a Fulcio certificate by their names (`model.fulcio`), sorted.
+        times: Trusted times of the signature, in the order of the evidence; all of them were checked.
+        rests_on: Ids of what was needed: `ca:`, `log:`, `ct:`, `tsa:`, `crl:`, `ocsp:`, `store:` and a digest, sorted.
+        degraded: What failed and was only logged (Notation levels): codes with a colon and a detail. Nothing is
+            published on a degraded finding.
+        until: When this stops to hold by time alone (a certificate or signature expires, revocation data grows old);
+            None for never.
+    """
+
+    anchor: str
+    issuer: str = ""
+    identity: str = ""
+    extensions: tuple[tuple[str, str], ...] = ()
+    times: tuple[TrustedTime, ...] = ()
+    rests_on: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One conclusion about one piece of evidence.
 
@@ -36,12 +75,17 @@ class Finding:
         step: How far it got; `ESTABLISHED` is the only one that a rule may count.
         reason: `ok` exactly where established.
         detail: For people: what was seen, what was expected.
-        signer: Identity that the signature verified under: `key:` and the hex SHA-256 of the key; empty where none.
-            Set on failed findings too where the signature held but something later did not.
+        signer: Authority that the signature verified under, which counts once in a quorum: `key:` and the hex SHA-256
+            of the key, `keyless:` or `x509:` and a digest over issuer and identity; empty where none. Set on failed
+            findings too where the signature held but something later did not.
         predicate_type: Of a readable statement, else empty. Signed where `step` >= SIGNED.
         annotations: Signed annotations of a signature payload, sorted by key.
         statement: sha256 of the exact statement bytes (attestations), else empty.
         place: Where the evidence was found.
+        signing: Who signed and under which anchor. None on findings about evidence that no anchor was asked about, and
+            where a bare key (no log, no time stamps) says it all: then `signer` is the anchor's id.
+        predicate: Facts of an established attestation's predicate, as `verify.predicates` names them, sorted by name.
+        about: Digest of the child manifest that this is about; empty: the subject itself.
     """
 
     evidence: str
@@ -55,6 +99,14 @@ class Finding:
     annotations: tuple[tuple[str, str], ...] = field(default=())
     statement: str = ""
     place: str = ""
+    signing: Signing | None = None
+    predicate: tuple[tuple[str, str], ...] = field(default=())
+    about: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Return the id of the anchor under which this was concluded; empty where under none."""
+        return self.signer if self.signing is None else self.signing.anchor
 
     @property
     def established(self) -> bool:
