@@ -25,14 +25,31 @@ GO_MODULES = {
     "registry": "github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
     "cosign3": "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3",
     "cosign2": "github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5",
+    "timestamp-server": "github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server@v2.1.5",
+    "rekor-server-posix": "github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix@v2.3.0",
+    "fulcio": "github.com/sigstore/fulcio@v1.8.8",
 }
-"""Our name of a program -> what `go install` gets, quickest first."""
+"""Our name of a program -> what `go install` gets. The last three are the private Sigstore of `support/stack/`."""
+
+HEAVY_GO_MODULES = {
+    "rekor-server": "github.com/sigstore/rekor/cmd/rekor-server@v1.5.5",
+    "trillian_log_server": "github.com/google/trillian/cmd/trillian_log_server@v1.8.0",
+    "trillian_log_signer": "github.com/google/trillian/cmd/trillian_log_signer@v1.8.0",
+    "createtree": "github.com/google/trillian/cmd/createtree@v1.8.0",
+}
+"""The older log, for the same place."""
 
 OWN_MAINS = ("regserve", "k8sdecode")
+HEAVY_OWN_MAINS = ("notation",)
 """Small programs of ours under `tests/support/`, each a Go module with pinned dependencies."""
 
-PACKAGES = {"docker-registry": "docker-registry", "skopeo": "skopeo", "promtool": "prometheus"}
-HEAVY_PACKAGES = {"mmdebstrap": "mmdebstrap"}
+PACKAGES = {
+    "docker-registry": "docker-registry",
+    "skopeo": "skopeo",
+    "promtool": "prometheus",
+    "softhsm2-util": "softhsm2",
+}
+HEAVY_PACKAGES = {"mmdebstrap": "mmdebstrap", "pg_ctlcluster": "postgresql"}
 """A program -> the Debian package that has it."""
 
 SECONDS = 1500
@@ -178,15 +195,18 @@ def main(arguments: list[str]) -> int:
     steps: list[tuple[str, Callable[[], str]]] = [("apt-get", partial(packages, PACKAGES))]
     if "all" in arguments:
         steps.append(("apt-get (all)", partial(packages, HEAVY_PACKAGES)))
-    steps += [(name, partial(own_main, name)) for name in OWN_MAINS]
-    steps += [(name, partial(go_module, name, version)) for name, version in GO_MODULES.items()]
+    heavy = "all" in arguments
+    mains = OWN_MAINS + (HEAVY_OWN_MAINS if heavy else ())
+    modules = GO_MODULES | (HEAVY_GO_MODULES if heavy else {})
+    steps += [(name, partial(own_main, name)) for name in mains]
+    steps += [(name, partial(go_module, name, version)) for name, version in modules.items()]
     for name, step in steps:
         began = time.monotonic()
         try:
             said = step()
         except (Unavailable, OSError) as problem:
             said = f"NOT AVAILABLE, its tests are skipped: {problem}"
-        print(f"  {name:<14} {said}  ({time.monotonic() - began:.1f} s)", flush=True)
+        print(f"  {name:<19} {said}  ({time.monotonic() - began:.1f} s)", flush=True)
     return 0
 
 
