@@ -1,5 +1,6 @@
 """Reading everything beside a subject: both lists of referrers, the `.sig` and `.att` tags, in a fixed order."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -20,6 +21,9 @@ from preverify.registry.fingerprint import Listing, fingerprint, signature_tag
 from preverify.registry.manifests import OCI_INDEX, Descriptor, Manifest, Referrers, parse_descriptor, read_descriptors
 
 NOTATION = "application/vnd.cncf.notary.signature"
+_EMPTY_CONFIG = "application/vnd.oci.empty.v1+json"
+_NOTATION_LAYERS = {"application/jose+json": Format.NOTATION_JWS, "application/cose": Format.NOTATION_COSE}
+_SIGNATURES = frozenset({Format.COSIGN_SIGNATURE, Format.NOTATION_JWS, Format.NOTATION_COSE})
 
 
 class Reader(Protocol):
@@ -162,27 +166,32 @@ class _Look:
         return found.descriptors
 
     def _read_referrers(self, path: str, listed: dict[Digest, tuple[Descriptor, Place]]) -> None:
-        """Fetch each listed manifest by digest. What the list says of it only decides which ones are fetched first."""
+        """Fetch each listed manifest by digest.
+
+        What the list says of it only decides which ones are fetched first, and that many of one kind leave room for
+        those of another.
+        """
         order = sorted(listed.values(), key=lambda entry: _likelihood(entry[0]))
-        looked, ours, other, notation = 0, 0, 0, 0
+        looked: Counter[Format | None] = Counter()
+        seen: Counter[str] = Counter()
         for descriptor, place in order:
-            if looked >= self.limits.listed or self._full(Format.SIGSTORE_BUNDLE):
+            claimed = _claimed(descriptor)
+            many = claimed is not None and looked[claimed] >= self.limits.considered
+            if many or looked.total() >= self.limits.listed or self._full(claimed or Format.SIGSTORE_BUNDLE):
                 self.truncated = True
-                break
-            looked += 1
+                continue
+            looked[claimed] += 1
             try:
                 kind = self._read_referrer(path, descriptor, place)
             except _Halted:
                 break
-            if kind == "ours":
-                looked, ours = looked - 1, ours + 1
-            other += kind == "other"
-            notation += kind == "notation"
-        notes = (("ours", ours), ("notation signatures, not read", notation), ("other referrers", other))
+            looked[claimed] -= kind == "ours"
+            seen[kind] += 1
+        notes = (("ours", seen["ours"]), ("other referrers", seen["other"]))
         self.looked_at.extend(f"{what}: {count}" for what, count in notes if count)
 
     def _read_referrer(self, path: str, descriptor: Descriptor, place: Place) -> str:
-        blank = _blank(Format.SIGSTORE_BUNDLE, descriptor.digest, place)
+        blank = _blank(_claimed(descriptor) or Format.SIGSTORE_BUNDLE, descriptor.digest, place)
         what = f"referrer {descriptor.digest}"
         try:
             self._in_time(what)
@@ -190,22 +199,21 @@ class _Look:
         except (MalformedEvidence, NotFound, Unavailable) as error:
             self._failed(what, error, blank)
             return "flawed"
-        layers = () if manifest.is_index else manifest.layers()
-        layer = _bundle_layer(layers)
-        if layer is None:
-            kind = str(manifest.document.get("artifactType", ""))
-            if not kind.startswith(BUNDLE_PREFIX):
-                return "notation" if kind == NOTATION else "other"
-            flaw = Flaw(reason=Reason.BUNDLE_MALFORMED, detail=f"{what} calls itself a bundle but has no bundle layer")
-        elif manifest.subject != self.image.subject.digest:
+        form, layer, flaw = _signature_layer(manifest, what)
+        if form is None:
+            return "other"
+        if self._full(form):  # the list had called it something else
+            self.truncated = True
+            return "unread"
+        if flaw is None and manifest.subject != self.image.subject.digest:
             named = manifest.subject or "none"
             flaw = Flaw(
                 reason=Reason.SUBJECT_MISMATCH,
                 detail=f"{what} names the subject {named}, not {self.image.subject.digest}",
             )
-        else:
-            return self._read_layer(path, manifest, 0, layer, place, Format.SIGSTORE_BUNDLE)
-        self._add(replace(blank, flaw=flaw))
+        if flaw is None:
+            return self._read_layer(path, manifest, 0, layer, place, form)
+        self._add(replace(blank, format=form, flaw=flaw))
         return "flawed"
 
     def _listed(self, path: str, descriptor: Descriptor) -> Manifest:
@@ -315,7 +323,7 @@ class _Look:
     def _most(self, form: Format) -> int:
         if form is Format.SIGSTORE_BUNDLE:
             return self.limits.bundle_bytes
-        return self.limits.signature_bytes if form is Format.COSIGN_SIGNATURE else self.limits.attestation_bytes
+        return self.limits.signature_bytes if form in _SIGNATURES else self.limits.attestation_bytes
 
     # --- bookkeeping ------------------------------------------------------------------------------------------------
 
@@ -351,16 +359,45 @@ def _blank(form: Format, digest: Digest, place: Place) -> Evidence:
     return Evidence(format=form, manifest=digest, index=0, body=b"", digest=digest, media_type="", place=place)
 
 
-def _bundle_layer(layers: tuple[object, ...]) -> object | None:
-    """Return the one layer of a bundle manifest; None where there is not exactly one, of a bundle's type."""
-    if len(layers) != 1:
-        return None
-    media_type = layers[0].get("mediaType") if isinstance(layers[0], dict) else None
-    return layers[0] if isinstance(media_type, str) and media_type.startswith(BUNDLE_PREFIX) else None
+def _signature_layer(manifest: Manifest, what: str) -> tuple[Format | None, object, Flaw | None]:
+    """Return the format of what a referrer carries and its one layer, or why it has none; no format: nothing of ours.
+
+    Spec:
+        sigstore bundle specification, "OCI"; Notary Project, signature specification, "Storage".
+    """
+    layers = () if manifest.is_index else manifest.layers()
+    media_type = _media_type(layers[0]) if len(layers) == 1 else ""
+    if media_type.startswith(BUNDLE_PREFIX):
+        return Format.SIGSTORE_BUNDLE, layers[0], None
+    kind, config = str(manifest.document.get("artifactType") or ""), _media_type(manifest.document.get("config"))
+    if kind.startswith(BUNDLE_PREFIX):
+        flaw = Flaw(reason=Reason.BUNDLE_MALFORMED, detail=f"{what} calls itself a bundle but has no bundle layer")
+        return Format.SIGSTORE_BUNDLE, None, flaw
+    if (kind, config) not in {(NOTATION, _EMPTY_CONFIG), ("", NOTATION)}:
+        return None, None, None
+    if form := _NOTATION_LAYERS.get(media_type):
+        return form, layers[0], None
+    if len(layers) == 1:
+        detail = f"{what} has a layer of type {media_type[:80]!r}, expected {' or '.join(_NOTATION_LAYERS)}"
+        return Format.NOTATION_JWS, None, Flaw(reason=Reason.PAYLOAD_TYPE_MISMATCH, detail=detail)
+    detail = f"{what} has {len(layers)} layers, a Notation signature has exactly one"
+    return Format.NOTATION_JWS, None, Flaw(reason=Reason.ENVELOPE_MALFORMED, detail=detail)
+
+
+def _media_type(descriptor: object) -> str:
+    value = descriptor.get("mediaType") if isinstance(descriptor, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _claimed(descriptor: Descriptor) -> Format | None:
+    """Return the kind of evidence that a list claims for an entry (either of Notation's); None for no kind of ours."""
+    if descriptor.artifact_type.startswith(BUNDLE_PREFIX):
+        return Format.SIGSTORE_BUNDLE
+    return Format.NOTATION_JWS if descriptor.artifact_type == NOTATION else None
 
 
 def _likelihood(descriptor: Descriptor) -> int:
     """Rank by what the list claims, unauthenticated: it only matters where there are more than we read."""
-    if descriptor.artifact_type.startswith(BUNDLE_PREFIX):
+    if _claimed(descriptor):
         return 0
     return 2 if descriptor.artifact_type else 1

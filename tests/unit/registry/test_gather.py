@@ -105,13 +105,85 @@ def test_listed_type_is_never_believed(hostile: Hostile) -> None:
     assert [e.body for e in gather(remote(hostile.host), "a/b", subject).evidence] == [b"bundle"]
 
 
-def test_notation_signatures_are_mentioned(hostile: Hostile) -> None:
+NOTATION = "application/vnd.cncf.notary.signature"
+EMPTY = "application/vnd.oci.empty.v1+json"
+
+
+def notation(hostile: Hostile, subject: str, *layers: tuple[str, bytes], config: str = NOTATION, kind: str = "") -> str:
+    """Put a Notation signature manifest: by its config as notation writes it, or by its artifactType."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        **({"artifactType": kind} if kind else {}),
+        "config": {"mediaType": config, **hostile.blob("a/b", b"{}")},
+        "layers": [{"mediaType": media_type, **hostile.blob("a/b", body)} for media_type, body in layers],
+        "subject": {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1},
+    }
+    return hostile.put("a/b", document)
+
+
+@pytest.mark.parametrize(("config", "kind"), [(NOTATION, ""), (EMPTY, NOTATION)])
+def test_notation_signatures_are_evidence(hostile: Hostile, config: str, kind: str) -> None:
     subject = hostile.image("a/b", "t")
-    kind = "application/vnd.cncf.notary.signature"
-    hostile.referrer("a/b", subject, b"jws", kind="application/jose+json", artifact_type=kind)
+    notation(hostile, subject, ("application/jose+json", b"jws"), config=config, kind=kind)
+    notation(hostile, subject, ("application/cose", b"cose"), config=config, kind=kind)
+    found = gather(remote(hostile.host), "a/b", subject)
+    assert {(e.format, e.media_type, e.body) for e in found.evidence} == {
+        (Format.NOTATION_JWS, "application/jose+json", b"jws"),
+        (Format.NOTATION_COSE, "application/cose", b"cose"),
+    }
+    assert not found.foreign_bundle
+
+
+@pytest.mark.parametrize(("config", "kind"), [(NOTATION, NOTATION), (NOTATION, "text/x"), (EMPTY, ""), (EMPTY, "x/y")])
+def test_what_is_not_marked_as_a_notation_signature_is_none(hostile: Hostile, config: str, kind: str) -> None:
+    subject = hostile.image("a/b", "t")
+    notation(hostile, subject, ("application/jose+json", b"jws"), config=config, kind=kind)
     found = gather(remote(hostile.host), "a/b", subject)
     assert found.evidence == ()
-    assert "notation signatures, not read: 1" in found.looked_at
+    assert "other referrers: 1" in found.looked_at
+
+
+@pytest.mark.parametrize(
+    ("layers", "reason"),
+    [
+        ((), Reason.ENVELOPE_MALFORMED),
+        ((("application/jose+json", b"1"), ("application/jose+json", b"2")), Reason.ENVELOPE_MALFORMED),
+        ((("application/x", b"1"),), Reason.PAYLOAD_TYPE_MISMATCH),
+    ],
+    ids=["none", "two", "unknown-type"],
+)
+def test_notation_manifest_without_exactly_one_envelope_is_void(
+    hostile: Hostile, layers: tuple[tuple[str, bytes], ...], reason: Reason
+) -> None:
+    subject = hostile.image("a/b", "t")
+    notation(hostile, subject, *layers)
+    found = gather(remote(hostile.host), "a/b", subject)
+    assert [(e.format, e.flaw.reason) for e in found.evidence if e.flaw] == [(Format.NOTATION_JWS, reason)]
+
+
+def test_notation_envelope_beyond_the_limit_is_void(hostile: Hostile) -> None:
+    subject = hostile.image("a/b", "t")
+    notation(hostile, subject, ("application/jose+json", b"x" * ((1 << 20) + 1)))
+    found = gather(remote(hostile.host), "a/b", subject)
+    assert [e.flaw.reason for e in found.evidence if e.flaw] == [Reason.TOO_LARGE]
+
+
+def test_signatures_that_a_list_calls_something_else_count_towards_their_kind(hostile: Hostile) -> None:
+    hostile.referrers_api = False
+    subject = hostile.image("a/b", "t")
+    entries = [
+        {
+            **hostile.entry("a/b", notation(hostile, subject, ("application/jose+json", b"%d" % i))),
+            "artifactType": "text/plain",
+        }
+        for i in range(3)
+    ]
+    hostile.fallback("a/b", subject, entries)
+    registry = remote(hostile.host, gather_limits=GatherLimits(considered=2))
+    found = gather(registry, "a/b", subject)
+    assert [e.body for e in found.evidence] == [b"0", b"1"]
+    assert found.truncated
 
 
 @pytest.mark.parametrize("layers", [0, 2])
