@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.stack import old_log_stack, stack
+
+__all__ = ["old_log_stack", "stack"]  # fixtures of every test
+
 TIERS = {
     "tools": "python3 try.py test --tools",
     "tools_all": "python3 try.py test --tools all",

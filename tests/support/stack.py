@@ -1,6 +1,6 @@
 """The private Sigstore of `stack/` as a fixture: up on free loopback ports, down by its pid files.
 
-Test modules say `pytest_plugins = ("support.stack",)`; one instance stays up for all of them.
+One instance stays up for all tests of a run that ask for it.
 """
 
 import http.client
