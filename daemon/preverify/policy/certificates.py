@@ -33,8 +33,6 @@ def read_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
         found = x509.load_pem_x509_certificates(data) if blocks else [x509.load_der_x509_certificate(data)]
     except _UNREADABLE as error:
         raise ValueError("holds no readable certificates, expected PEM or one in DER") from error
-    if len(found) != max(certificates, 1):
-        raise ValueError(f"holds {certificates} certificates, but only {len(found)} can be read")
     return tuple(found)
 
 

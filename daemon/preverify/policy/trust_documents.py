@@ -6,17 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from preverify.model.errors import BadConfiguration, MalformedEvidence
+from preverify.model.errors import BadConfiguration
 from preverify.model.strict_yaml import Document
 from preverify.model.trust import Authority, Log, SigstoreRoot, Store, Trust
 from preverify.model.trusted_root import parse_trusted_root
 from preverify.model.validation import nearest
 from preverify.policy.certificates import chain_of, check_issuer, check_stamper, check_stored, read_certificates
 from preverify.policy.keys import read_public_key
-from preverify.policy.trust_schema import AuthoritySpec, CtLogSpec, LogSpec, RootSpec, StoreSpec, TrustDocument
+from preverify.policy.trust_schema import AuthoritySpec, CtLogSpec, LogSpec, RootSpec, StoreSpec, TrustDocument, TufSpec
 
 __all__ = [
     "BUILT_IN",
@@ -33,7 +34,8 @@ ReadFile = Callable[[str], bytes]
 ListFiles = Callable[[str], Sequence[str]]
 Path = tuple[str | int, ...]
 
-MAX_ROOT_BYTES = 4 << 20
+MAX_ROOT_BYTES = 512_000
+"""Of TUF root metadata; of a trusted_root.json its reader has the bound."""
 MAX_STORE_FILES = 100
 BUILT_IN = ("public-good", "staging")
 _CERTIFICATE_FILE = re.compile(r"[^.].*\.(?:pem|crt|cer)")
@@ -85,9 +87,7 @@ def compile_trust(
         Unavailable: a root by TUF was never fetched and cannot be now.
     """
     declared = _declared(documents)
-    roots = tuple(
-        _root(name, declared.get(name), read_file=read_file, read_root=read_root) for name in sorted(set(wanted))
-    )
+    roots = tuple(_root(name, declared, read_file, read_root) for name in sorted(set(wanted)))
     stores: dict[str, Store] = {}
     for document, written in documents:
         for name, spec in written.spec.stores.items():
@@ -112,8 +112,15 @@ def requests(
         BadConfiguration: a root is unknown, or the root metadata that it starts with cannot be read.
     """
     declared = _declared(documents)
-    found = (_request(name, declared.get(name), read_file) for name in sorted(set(wanted)))
-    return tuple(each for each in found if each is not None)
+    found: list[RootRequest] = []
+    for name in sorted(set(wanted)):
+        if name not in declared:
+            found.append(_undeclared(name, declared))
+            continue
+        document, spec = declared[name]
+        if spec.tuf is not None:
+            found.append(_by_tuf(document, name, spec.tuf, read_file))
+    return tuple(found)
 
 
 def unknown_root(name: str, known: Iterable[str]) -> str:
@@ -146,40 +153,34 @@ def _declared(documents: Sequence[tuple[Document, TrustDocument]]) -> Mapping[st
     return declared
 
 
-def _request(name: str, declared: _Declared | None, read_file: ReadFile) -> RootRequest | None:
-    if declared is None:
-        request = builtin(name)
-        if request is None:
-            raise BadConfiguration(unknown_root(name, ()))
-        return request
-    document, spec = declared
-    if spec.tuf is None:
-        return None
-    with _at(document, ("spec", "roots", name, "tuf", "root"), spec.tuf.root):
-        return RootRequest(name=name, url=spec.tuf.url, root=_bounded(read_file(spec.tuf.root)))
+def _undeclared(name: str, declared: Iterable[str]) -> RootRequest:
+    request = builtin(name)
+    if request is None:
+        raise BadConfiguration(unknown_root(name, declared))
+    return request
 
 
-def _root(name: str, declared: _Declared | None, *, read_file: ReadFile, read_root: ReadRoot) -> SigstoreRoot:
-    request = _request(name, declared, read_file)
-    if request is not None and declared is None:
-        return _parsed(name, read_root(request))
-    assert declared is not None  # noqa: S101 - what is neither declared nor built in was refused
-    document, spec = declared
+def _by_tuf(document: Document, name: str, tuf: TufSpec, read_file: ReadFile) -> RootRequest:
+    with _at(document, ("spec", "roots", name, "tuf", "root"), tuf.root):
+        root = read_file(tuf.root)
+        if len(root) > MAX_ROOT_BYTES:
+            raise ValueError(f"is {len(root)} bytes long, at most {MAX_ROOT_BYTES} are read")
+        return RootRequest(name=name, url=tuf.url, root=root)
+
+
+def _root(name: str, declared: Mapping[str, _Declared], read_file: ReadFile, read_root: ReadRoot) -> SigstoreRoot:
+    if name not in declared:
+        return parse_trusted_root(read_root(_undeclared(name, declared)), name)
+    document, spec = declared[name]
     path = ("spec", "roots", name)
-    if request is not None:
+    if spec.tuf is not None:
+        request = _by_tuf(document, name, spec.tuf, read_file)
         with _at(document, (*path, "tuf"), request.url):
-            return _parsed(name, read_root(request))
+            return parse_trusted_root(read_root(request), name)
     if spec.file is not None:
         with _at(document, (*path, "file"), spec.file):
-            return _parsed(name, _bounded(read_file(spec.file)))
+            return parse_trusted_root(read_file(spec.file), name)
     return _own_root(document, path, name, spec, read_file)
-
-
-def _parsed(name: str, data: bytes) -> SigstoreRoot:
-    try:
-        return parse_trusted_root(data, name=name)
-    except (MalformedEvidence, ValueError) as error:
-        raise BadConfiguration(f"root {name!r} holds no usable trusted_root.json: {error}") from error
 
 
 def _own_root(document: Document, path: Path, name: str, spec: RootSpec, read_file: ReadFile) -> SigstoreRoot:
@@ -201,7 +202,7 @@ def _own_root(document: Document, path: Path, name: str, spec: RootSpec, read_fi
 def _authority(
     document: Document, path: Path, spec: AuthoritySpec, read_file: ReadFile, check: Callable[[bytes], None]
 ) -> Authority:
-    certificates = []
+    certificates: list[x509.Certificate] = []
     for i, file in enumerate(spec.files):
         with _at(document, (*path, "files", i), file):
             certificates += read_certificates(read_file(file))
@@ -261,12 +262,6 @@ def _files(document: Document, path: Path, spec: StoreSpec, list_files: ListFile
                 f"holds {len(names)} certificate files (*.pem, *.crt, *.cer), expected 1 to {MAX_STORE_FILES}"
             )
     yield from ((at, f"{spec.directory.rstrip('/')}/{name}") for name in names)
-
-
-def _bounded(data: bytes) -> bytes:
-    if len(data) > MAX_ROOT_BYTES:
-        raise ValueError(f"is {len(data)} bytes long, at most {MAX_ROOT_BYTES} are read")
-    return data
 
 
 @contextmanager
