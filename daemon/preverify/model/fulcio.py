@@ -36,3 +36,15 @@ LEGACY: Mapping[int, str] = {
 """Extensions `.2` to `.6` (raw UTF-8), deprecated and still written for GitHub."""
 
 NAMES = frozenset((*EXTENSIONS.values(), *LEGACY.values()))
+
+SAME: Mapping[int, int] = {2: 20, 3: 13, 6: 14}
+"""Deprecated extensions and the ones that say the same: where both are there, they have to agree.
+
+`.5` and `.12` do too, but one is `owner/repo` and the other its address.
+"""
+
+LEGACY_ISSUER, ISSUER = 1, 8
+LEGACY_REPOSITORY, REPOSITORY_URI = 5, 12
+
+USERNAME = f"{PREFIX}7"
+"""Type of the alternative name that stands for a user name."""

@@ -1,0 +1,212 @@
+"""One X.509 certificate: read whole, once, so that nothing that is used later can turn out to be unreadable."""
+
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import Certificate as Loaded
+from cryptography.x509 import Extension
+
+from preverify.model.errors import BadInput
+from preverify.model.reasons import Reason
+from preverify.verify import der as asn1
+from preverify.verify.keys import ACCEPTED, PublicKey, prepared
+from preverify.verify.refusal import Refused
+
+MAX_CERTIFICATE_BYTES = 32 * 1024
+MAX_CHAIN = 10
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for bytes that it cannot make sense of."""
+
+_VERSION_3 = bytes.fromhex("a003020102")
+_PSS = bytes.fromhex("06092a864886f70d01010a")
+# Read from the bytes, before the library sees them: SHA-1, MD5 and forms that it merely warns about end here.
+_SIGNATURES = frozenset(
+    map(
+        bytes.fromhex,
+        (
+            "300a06082a8648ce3d040302",  # ECDSA with SHA-256, SHA-384, SHA-512
+            "300a06082a8648ce3d040303",
+            "300a06082a8648ce3d040304",
+            "300d06092a864886f70d01010b0500",  # RSA PKCS#1 v1.5 with SHA-256, SHA-384, SHA-512
+            "300d06092a864886f70d01010c0500",
+            "300d06092a864886f70d01010d0500",
+            "300506032b6570",  # Ed25519
+        ),
+    )
+)
+_KEYS = frozenset(
+    map(
+        bytes.fromhex,
+        (
+            "301306072a8648ce3d020106082a8648ce3d030107",  # EC on P-256, P-384, P-521
+            "301006072a8648ce3d020106052b81040022",
+            "301006072a8648ce3d020106052b81040023",
+            "300d06092a864886f70d0101010500",  # RSA, not restricted to PSS
+            "300506032b6570",  # Ed25519
+        ),
+    )
+)
+_HASHES = frozenset({"sha256", "sha384", "sha512"})
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate that was read. Nothing is said about who issued it, nor whether it is trusted.
+
+    Attributes:
+        der: The certificate as sent.
+        x509: For what the other attributes do not say.
+        spki: SubjectPublicKeyInfo (DER), as it stands in the certificate.
+        subject: Name (DER) as it stands in the certificate, as `issuer`: names are compared as bytes.
+        key: The public key, ready for use.
+        extensions: By object identifier in dots.
+        not_before: First moment of its validity, UTC.
+        not_after: Last moment of its validity, UTC.
+        fingerprint: SHA-256 of `der`, hex.
+    """
+
+    der: bytes = field(repr=False)
+    x509: Loaded = field(repr=False, compare=False)
+    spki: bytes = field(repr=False, compare=False)
+    subject: bytes = field(repr=False, compare=False)
+    issuer: bytes = field(repr=False, compare=False)
+    key: PublicKey = field(repr=False, compare=False)
+    extensions: Mapping[str, Extension[Any]] = field(repr=False, compare=False)
+    not_before: datetime = field(compare=False)
+    not_after: datetime = field(compare=False)
+    fingerprint: str = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        """Return the subject for people, bounded."""
+        return shown_name(self.x509.subject)
+
+
+class _Body(NamedTuple):
+    issuer: bytes
+    subject: bytes
+    spki: bytes
+
+
+def parse_certificate(der: bytes) -> Certificate:
+    """Read one certificate.
+
+    Raises:
+        Refused: `certificate-invalid`, whatever the bytes are: not DER, not version 3, a serial number that is not
+            positive, a signature algorithm or key that we do not accept, an extension that cannot be read or stands
+            twice; `too-large`.
+
+    Spec:
+        RFC 5280, section 4.1.
+    """
+    if len(der) > MAX_CERTIFICATE_BYTES:
+        raise Refused(Reason.TOO_LARGE, f"a certificate of {len(der)} bytes, at most {MAX_CERTIFICATE_BYTES} are read")
+    try:
+        body = _read_body(der)
+        loaded = x509.load_der_x509_certificate(der)
+        # PSS names its hash in parameters, which the library has read.
+        used = loaded.signature_hash_algorithm
+        if used is not None and used.name not in _HASHES:
+            raise _invalid(f"the certificate is signed with {used.name}, expected SHA-256, SHA-384 or SHA-512")
+        loaded.subject, loaded.issuer  # noqa: B018  lazily read: now or never
+        return Certificate(
+            der=der,
+            x509=loaded,
+            spki=body.spki,
+            subject=body.subject,
+            issuer=body.issuer,
+            key=prepared(body.spki),
+            extensions=MappingProxyType({each.oid.dotted_string: each for each in loaded.extensions}),
+            not_before=loaded.not_valid_before_utc,
+            not_after=loaded.not_valid_after_utc,
+            fingerprint=sha256(der).hexdigest(),
+        )
+    except BadInput as error:
+        raise _invalid(f"the key of the certificate: {error}") from error
+    except UNREADABLE as error:
+        raise _invalid(f"not a certificate that can be read: {error}") from error
+
+
+authority_certificate = lru_cache(maxsize=1024)(parse_certificate)
+"""`parse_certificate` for certificates that come again and again: those of authorities."""
+
+
+def leaf_verifies(leaf: Certificate, signature: bytes, message: bytes) -> bool:
+    """Say whether `signature` over `message` holds under the key of `leaf`. Never raises."""
+    return leaf.key.verify(signature, message)
+
+
+def parse_pem_chain(pem: str | bytes, limit: int = MAX_CHAIN) -> tuple[bytes, ...]:
+    """Return the certificates (DER) of a text with PEM blocks, in its order; what stands between blocks is skipped.
+
+    The certificates themselves are not read.
+
+    Raises:
+        Refused: `certificate-invalid`: no block, other blocks than certificates, not base64; `too-large`: more than
+            `limit` blocks, or a text longer than so many certificates can be.
+    """
+    data = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
+    if len(data) > limit * MAX_CERTIFICATE_BYTES * 3 // 2:
+        raise Refused(Reason.TOO_LARGE, f"certificates as a text of {len(data)} bytes, at most {limit} are read")
+    begun = data.count(b"-----BEGIN ")
+    if begun > limit:
+        raise Refused(Reason.TOO_LARGE, f"{begun} certificates, at most {limit} are read")
+    blocks = _PEM.findall(data)
+    if not blocks or len(blocks) != begun:
+        raise _invalid(f"{len(blocks)} PEM blocks that are certificates, {begun} blocks in all")
+    try:
+        return tuple(binascii.a2b_base64(b"".join(block.split()), strict_mode=True) for block in blocks)
+    except ValueError as error:
+        raise _invalid(f"a PEM block is not base64: {error}") from error
+
+
+def shown_name(name: x509.Name) -> str:
+    """Return a distinguished name for people, bounded and without control characters."""
+    return ascii(name.rfc4514_string())[1:-1][:100]
+
+
+def _read_body(der: bytes) -> _Body:
+    """Return the parts that count as bytes, and refuse what the library would only warn about."""
+    tbs, algorithm, _ = asn1.elements(asn1.only(der, asn1.SEQUENCE))
+    parts = asn1.elements(tbs.content)
+    if len(parts) < 8 or parts[0].whole != _VERSION_3:
+        raise ValueError("not version 3, the one with extensions")
+    _, serial, inner, issuer, _, subject, spki, *_ = parts
+    if inner.whole != algorithm.whole:
+        raise ValueError("two signature algorithms that differ")
+    if algorithm.whole not in _SIGNATURES and not algorithm.content.startswith(_PSS):
+        raise ValueError(f"signed with {_algorithm(algorithm.content)}, expected ECDSA or RSA with SHA-2, or Ed25519")
+    if serial.content[:1] >= b"\x80" or not any(serial.content):
+        raise ValueError("a serial number that is not positive")
+    kind = asn1.elements(spki.content)[0]
+    if kind.whole not in _KEYS:
+        raise ValueError(f"a key of kind {_algorithm(kind.content)}, expected {ACCEPTED}")
+    return _Body(issuer.whole, subject.whole, spki.whole)
+
+
+def _algorithm(content: bytes) -> str:
+    """Name an algorithm with the object identifiers that stand in it."""
+    found = [asn1.dotted(each.content) for each in asn1.elements(content) if each.tag == asn1.OBJECT]
+    return "/".join(found)[:100] or "an unnamed algorithm"
+
+
+def _invalid(detail: str) -> Refused:
+    return Refused(Reason.CERTIFICATE_INVALID, detail[:250])
