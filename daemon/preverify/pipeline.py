@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 
+from preverify.model.anchors import Anchor
 from preverify.model.errors import BadInput
 from preverify.model.evidence import Gathered, Image
 from preverify.model.findings import Finding
 from preverify.model.reference import Reference, Subject
-from preverify.model.verdicts import TRUST_EPOCH, Outcome, RuleResult, Verdict
+from preverify.model.trust import Trust
+from preverify.model.verdicts import Outcome, RuleResult, Verdict
 from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet
 from preverify.ports import (
@@ -21,10 +23,11 @@ from preverify.ports import (
     Recording,
     Registry,
     Renewal,
+    Revocations,
     Statements,
     StoredStatement,
 )
-from preverify.verify import verify
+from preverify.verify import verify, wanted
 
 _BATCH = 200
 
@@ -56,7 +59,15 @@ class Standing:
         return replace(self, current=tuple(stands.values()))
 
 
-def look(registry: Registry, sets: Sequence[PolicySet], image: Image, *, clock: Clock, attempts: int = 0) -> Look:
+def look(
+    registry: Registry,
+    sets: Sequence[PolicySet],
+    image: Image,
+    *,
+    clock: Clock,
+    revocations: Revocations | None = None,
+    attempts: int = 0,
+) -> Look:
     """Gather, verify and decide one image under every policy of `sets` that matches it.
 
     Args:
@@ -64,12 +75,23 @@ def look(registry: Registry, sets: Sequence[PolicySet], image: Image, *, clock: 
         sets: The active policy set and, while one is staged, that one too.
         image: The subject, hashed by us.
         clock: Time of the decision.
+        revocations: Where CRLs and OCSP responses come from; None: none are fetched, what needs them stays unknown.
         attempts: How often in a row the subject stayed undecided; spaces the retries.
     """
-    return _conclude(registry.gather(image), sets, clock, attempts=attempts)
+    gathered = registry.gather(image)
+    if revocations is not None:
+        gathered = _with_revocations(gathered, sets, revocations, clock)
+    return _conclude(gathered, sets, clock, attempts=attempts)
 
 
-def verify_reference(registry: Registry, policies: PolicySet, reference: Reference, *, clock: Clock) -> Look:
+def verify_reference(
+    registry: Registry,
+    policies: PolicySet,
+    reference: Reference,
+    *,
+    clock: Clock,
+    revocations: Revocations | None = None,
+) -> Look:
     """Resolve a reference and look at what it names. With a digest, the tag is only a name."""
     if reference.digest is not None:
         image = registry.fetch(Subject(reference.repository, reference.digest))
@@ -77,7 +99,7 @@ def verify_reference(registry: Registry, policies: PolicySet, reference: Referen
         image = registry.resolve(reference.repository, reference.tag)
     else:
         raise BadInput(f"{reference} names neither tag nor digest")
-    return look(registry, (policies,), image, clock=clock)
+    return look(registry, (policies,), image, clock=clock, revocations=revocations)
 
 
 def settle(
@@ -161,7 +183,8 @@ def activate(  # one procedure, told in its order
     """
     policies = PolicySet.from_document(staged.document)
     active = generations.active()
-    sets = (policies,) if active is None else (PolicySet.from_document(active.document), policies)
+    # The staged set comes first: where only its trust is new, it is under that trust that a policy is decided.
+    sets = (policies,) if active is None else (policies, PolicySet.from_document(active.document))
     count = 0
     for batch in _batches(history.subjects()):
         recordings = []
@@ -170,8 +193,8 @@ def activate(  # one procedure, told in its order
             seen = decide_anew(history, sets, known.subject, clock=clock)
             if seen is None:
                 continue
-            decided = {v.policy_digest for v in current.get(known.subject, ())}
-            wanted = tuple(v for v in seen.verdicts if v.policy_digest not in decided)
+            decided = {(v.policy_digest, v.trust_epoch) for v in current.get(known.subject, ())}
+            wanted = tuple(v for v in seen.verdicts if (v.policy_digest, v.trust_epoch) not in decided)
             recordings.append(
                 Recording(
                     source=known.source,
@@ -227,27 +250,63 @@ def _publication(
     """Say which verdicts are to be published (None: none) and whether live statements are to be withdrawn."""
     now = clock.now()
     profile = active.profile(subject.repository)
-    by_policy = {v.policy_digest: v for v in stands if v.trust_epoch == TRUST_EPOCH}
-    mine = [by_policy.get(policy.digest) for policy in profile]
+    by_policy = {(v.policy_digest, v.trust_epoch): v for v in stands}
+    mine = [by_policy.get((policy.digest, policy.trust_epoch)) for policy in profile]
     passed = bool(mine) and all(
         v is not None and v.outcome is Outcome.PASSED and v.valid_until is not None and v.valid_until > now
         for v in mine
     )
+    if any(v is not None and v.degraded for v in mine):
+        # Passed only because a trust policy logs what it might enforce: no statement of ours says so to others.
+        return None, bool(live)
     if passed:
         return (tuple(sorted(v.id for v in mine if v is not None)) if publishing else None), False
     stopped = not mine or any(v is not None and v.outcome is Outcome.FAILED for v in mine)
     return None, bool(live) and stopped
 
 
+def _with_revocations(
+    gathered: Gathered, sets: Sequence[PolicySet], revocations: Revocations, clock: Clock
+) -> Gathered:
+    """Add the revocation data that certificates of anchored chains ask for. What cannot be had is noted as such."""
+    trust, anchors = _trusted(sets)
+    needed = wanted(gathered.image, gathered.evidence, anchors, trust=trust, now=clock.now())
+    if not needed:
+        return gathered
+    found, missing = revocations.fetch(needed)
+    return replace(
+        gathered, evidence=(*gathered.evidence, *found), unobtained=(*gathered.unobtained, *missing)
+    )
+
+
+def _trusted(sets: Sequence[PolicySet]) -> tuple[Trust, tuple[Anchor, ...]]:
+    """Return the trust and anchors of several sets together; anchors name roots by content, so they never mix."""
+    trust, anchors = Trust(), dict[str, Anchor]()
+    for policies in sets:
+        trust |= policies.trust
+        anchors.update((anchor.id, anchor) for anchor in policies.anchors)
+    return trust, tuple(anchors.values())
+
+
 def _conclude(gathered: Gathered, sets: Sequence[PolicySet], clock: Clock, *, attempts: int) -> Look:
-    """Verify and decide: pure but for the time. Two sets that share a key or a policy share its work."""
+    """Verify and decide: pure but for the time. Two sets that share an anchor or a policy share its work.
+
+    Where two sets hold one policy under different trust, the first set's counts.
+    """
     repository = gathered.image.subject.repository
-    keys = tuple({key.id: key for policies in sets for key in policies.keys}.values())
-    policies = {policy.digest: policy for policies in sets for policy in policies.matching(repository)}
-    findings = verify(gathered.image, gathered.evidence, keys)
+    trust, anchors = _trusted(sets)
+    policies = {policy.digest: policy for policies in reversed(sets) for policy in policies.matching(repository)}
+    now = clock.now()
+    findings = verify(gathered.image, gathered.evidence, anchors, trust=trust, now=now)
     verdicts = tuple(
         decide(
-            policy, gathered, findings, now=clock.now(), trust_epoch=TRUST_EPOCH, new_id=clock.new_id, attempts=attempts
+            policy,
+            gathered,
+            findings,
+            now=now,
+            trust_epoch=policy.trust_epoch,
+            new_id=clock.new_id,
+            attempts=attempts,
         )
         for policy in policies.values()
     )

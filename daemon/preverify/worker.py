@@ -12,7 +12,7 @@ from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Prever
 from preverify.model.evidence import Gathered, Image
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
-from preverify.model.verdicts import TRUST_EPOCH, Outcome
+from preverify.model.verdicts import Outcome
 from preverify.policy.decide import undecided
 from preverify.policy.documents import PolicySet
 from preverify.ports import (
@@ -109,6 +109,7 @@ class Worker:
     clock: Clock
     observer: Observer
     bell: Bell
+    revocations: Revocations | None = None
     threads: int = 16
     _sets: dict[str, PolicySet] = field(default_factory=dict)
     _force: Force | None = None
@@ -307,7 +308,7 @@ class Worker:
                 reason,
                 detail,
                 now=self.clock.now(),
-                trust_epoch=TRUST_EPOCH,
+                trust_epoch=policy.trust_epoch,
                 new_id=self.clock.new_id,
                 attempts=leased.attempts,
             )
@@ -363,7 +364,14 @@ class Worker:
     def _look(self, watched: Watched, image: Image, leased: LeasedJob, *, tags: tuple[str, ...]) -> Result:
         force = self._policies()
         with self.observer.time("verification_seconds", source=watched.name):
-            seen = pipeline.look(watched.registry, force.sets, image, clock=self.clock, attempts=leased.attempts)
+            seen = pipeline.look(
+                watched.registry,
+                force.sets,
+                image,
+                clock=self.clock,
+                revocations=self.revocations,
+                attempts=leased.attempts,
+            )
         looked = Looked(watched=watched, look=seen, force=force, tags=tags)
         waiting = [v.due_at for v in seen.verdicts if v.outcome is Outcome.UNDECIDED and v.due_at is not None]
         if waiting and leased.job.kind is JobKind.SUBJECT:

@@ -78,7 +78,7 @@ def _policies(settings: Settings) -> Check:
     return Check(
         check="policies",
         state="ok" if count else "weak",
-        seen=f"{count} policies, {len(policies.keys)} keys, {policies.digest[:19]}",
+        seen=f"{count} policies, {len(policies.signers)} signers, {policies.digest[:19]}",
         todo="" if count else "without a policy every image is denied",
     )
 

@@ -9,6 +9,8 @@ class Reason(StrEnum):
     OK = "ok"
     NO_SIGNATURE = "no-signature"
     WRONG_KEY = "wrong-key"
+    KEY_EXPIRED = "key-expired"
+    KEY_REVOKED = "key-revoked"
     SIGNATURE_INVALID = "signature-invalid"
     SIGNATURE_EXPIRED = "signature-expired"
     ALGORITHM_NOT_ALLOWED = "algorithm-not-allowed"

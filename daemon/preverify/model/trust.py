@@ -165,6 +165,11 @@ class Trust:
         """Return the store that documents call `kind:name`."""
         return next((each for each in self.stores if (each.kind, each.name) == (kind, name)), None)
 
+    def names(self) -> Mapping[str, str]:
+        """Return how documents call each root and store, by id; of two names of one content, the first in order."""
+        named = [(r.name, r.id) for r in self.roots] + [(f"{s.kind}:{s.name}", s.id) for s in self.stores]
+        return {each: name for name, each in sorted(named, reverse=True)}
+
     def only(self, ids: Iterable[str]) -> "Trust":
         """Return the part with these ids, in a fixed order."""
         wanted = frozenset(ids)

@@ -7,10 +7,6 @@ from enum import StrEnum
 from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
 
-TRUST_EPOCH = "keys-only"
-"""The trust that verdicts are bound to: no roots, logs or time stamps yet, only the keys that policies name."""
-
-
 class Outcome(StrEnum):
     """What a rule or a policy concluded about one subject."""
 
@@ -41,7 +37,9 @@ class RuleResult:
     """One row of a verdict; `reason` is what an operator searches for.
 
     `counted` is False for audit rules: evaluated, reported and left out of the verdict.
-    `evidence` lists the ids of the evidence that the outcome rests on.
+    `evidence` lists the ids of the evidence that the outcome rests on. `degraded`: passed although something failed that
+    its trust policy only logs; nothing is published on it. `until`: passed, but time alone ends it then (None: never);
+    it is part of the verdict's `valid_until`, and not kept here.
     """
 
     rule: str
@@ -50,6 +48,8 @@ class RuleResult:
     detail: str
     counted: bool = True
     evidence: tuple[str, ...] = ()
+    degraded: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,11 @@ class Verdict:
     decided_at: datetime
     valid_until: datetime | None
     due_at: datetime | None
+
+    @property
+    def degraded(self) -> bool:
+        """Say whether the verdict passed on something that its trust policy only logs: no reason to publish it."""
+        return any(r.degraded for r in self.rules if r.counted)
 
     @property
     def reasons(self) -> tuple[RuleResult, ...]:

@@ -1,6 +1,7 @@
 """Findings and time to a verdict. Re-computable: the same input gives the same verdict, byte for byte but its id."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from preverify.model.evidence import Gathered
@@ -38,8 +39,16 @@ def decide(
         new_id: Makes the verdict's id from a prefix.
         attempts: How often in a row this subject was undecided before; spaces the retries.
     """
-    look = Look(findings=findings, unobtained=gathered.unobtained, truncated=gathered.truncated)
-    results = tuple(rule.check(look) for rule in policy.rules)
+    look = Look(
+        findings=findings,
+        unobtained=gathered.unobtained,
+        truncated=gathered.truncated,
+        now=now,
+        subject=gathered.image.subject,
+    )
+    checked = tuple(rule.check(look) for rule in policy.rules)
+    ends = min((r.until for r in checked if r.counted and r.until is not None), default=None)
+    results = tuple(r if r.until is None else replace(r, until=None) for r in checked)
     outcome = _outcome(results)
     if outcome is not Outcome.PASSED:
         results = _furthest_first(results, findings)
@@ -53,9 +62,13 @@ def decide(
         outcome=outcome,
         rules=results,
         decided_at=now,
-        valid_until=now + policy.valid_for if outcome is Outcome.PASSED else None,
-        due_at=now + _pause(outcome, policy, attempts, max(waits, default=timedelta(0))),
+        valid_until=_sooner(now + policy.valid_for, ends) if outcome is Outcome.PASSED else None,
+        due_at=_sooner(now + _pause(outcome, policy, attempts, max(waits, default=timedelta(0))), ends),
     )
+
+
+def _sooner(moment: datetime, ends: datetime | None) -> datetime:
+    return moment if ends is None else min(moment, ends)
 
 
 def undecided(

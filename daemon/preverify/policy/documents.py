@@ -1,59 +1,119 @@
 """Policy documents to compiled policies. Whatever is unclear is refused here, so that nothing unclear ever decides."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preverify.model import globs, strict_yaml
 from preverify.model.errors import BadConfiguration, BadInput
 from preverify.model.reference import registry_host
 from preverify.model.strict_yaml import Document
+from preverify.model.trust import Trust
 from preverify.model.validation import nearest, validate
 from preverify.model.verdicts import Mode
-from preverify.policy.keys import read_public_key
+from preverify.policy.compile_signers import compile_signers
 from preverify.policy.policies import API_VERSION, Policy, PolicySet, compiled
 from preverify.policy.quorum import Quorum, Signer
 from preverify.policy.rules import Rule
 from preverify.policy.schema import KINDS, PolicyDocument, SignersDocument
+from preverify.policy.trust_documents import (
+    ListFiles,
+    ReadFile,
+    ReadRoot,
+    RootRequest,
+    TrustDocument,
+    builtin,
+    compile_trust,
+    names_of_roots,
+    unknown_root,
+)
 
 __all__ = ["PolicySet", "load"]
 
 MAX_POLICIES = 5_000
 _NAMESPACE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-*")
-ReadFile = Callable[[str], bytes]
+
+_Signers = list[tuple[Document, SignersDocument]]
+_Trusts = list[tuple[Document, TrustDocument]]
 
 
-def load(files: Sequence[tuple[str, bytes]], read_file: ReadFile) -> PolicySet:
+def load(
+    files: Sequence[tuple[str, bytes]],
+    read_file: ReadFile,
+    *,
+    read_root: ReadRoot | None = None,
+    list_files: ListFiles | None = None,
+) -> PolicySet:
     """Read and compile the policy documents of a directory.
 
     Args:
         files: Names and contents of the documents; each may hold several.
-        read_file: Returns the content of a key file by its name relative to the policy directory. It may raise
+        read_file: Returns the content of a file by its name relative to the policy directory. It may raise
             `BadConfiguration` or `OSError`.
+        read_root: Returns a root that is built in or comes by TUF; asked only for roots that some signer names.
+        list_files: Returns the names of the files in a directory, relative as above, for trust stores.
 
     Raises:
         BadConfiguration: with file, line and path; the first problem rules, nothing is loaded in part.
+        Unavailable: a root that comes by TUF was never fetched and cannot be now.
     """
     policies: list[tuple[Document, PolicyDocument]] = []
-    signers: dict[str, Signer] = {}
+    written_signers: _Signers = []
+    trusts: _Trusts = []
     for name, data in files:
         for document in strict_yaml.read(data, name=name):
             typed = validate(_kind(document), document)
             if isinstance(typed, PolicyDocument):
                 policies.append((document, typed))
+            elif isinstance(typed, SignersDocument):
+                written_signers.append((document, typed))
             else:
-                _add_signers(signers, document, typed, read_file)
+                trusts.append((document, typed))
     if len(policies) > MAX_POLICIES:
         raise BadConfiguration(f"{len(policies)} policies, at most {MAX_POLICIES} are loaded")
+    trust = compile_trust(
+        trusts,
+        wanted=_wanted_roots(written_signers, trusts),
+        read_file=read_file,
+        read_root=read_root or _no_roots,
+        list_files=list_files,
+    )
+    signers: dict[str, Signer] = {}
+    for document, typed_signers in written_signers:
+        for signer in compile_signers(document, typed_signers, trust, read_file):
+            if signer.name in signers:
+                path = ("spec", signer.name)
+                raise _refusal(document, path, f"there is another signer named {signer.name!r}")
+            signers[signer.name] = signer
     compiled_policies: dict[str, Policy] = {}
     for document, written in policies:
-        policy = _compile(document, written, signers)
+        policy = _compile(document, written, signers, trust)
         if policy.name in compiled_policies:
             raise _refusal(document, ("metadata", "name"), f"there is another policy named {policy.name!r}")
         compiled_policies[policy.name] = policy
-    return PolicySet.of(compiled_policies, signers)
+    return PolicySet.of(compiled_policies, signers, trust)
 
 
-def _kind(document: Document) -> type[PolicyDocument] | type[SignersDocument]:
+def _no_roots(request: RootRequest) -> bytes:
+    raise BadConfiguration(f"root {request.name!r} cannot be read here: nothing to read built-in and TUF roots was given")
+
+
+def _wanted_roots(signers: _Signers, trusts: _Trusts) -> frozenset[str]:
+    """Return the names of the roots that signers name; refuse those that nobody declares, where they are named."""
+    known = names_of_roots(trusts)
+    wanted: set[str] = set()
+    for document, written in signers:
+        for name, spec in written.spec.items():
+            root = spec.trust if spec.keyless is None else spec.keyless.trust
+            if root is None:
+                continue
+            if root not in known and builtin(root) is None:
+                path = ("spec", name, "trust") if spec.keyless is None else ("spec", name, "keyless", "trust")
+                raise _refusal(document, path, unknown_root(root, known))
+            wanted.add(root)
+    return frozenset(wanted)
+
+
+def _kind(document: Document) -> type[PolicyDocument] | type[SignersDocument] | type[TrustDocument]:
     value: Any = document.value
     if not isinstance(value, dict):
         raise _refusal(document, (), "expected a mapping with apiVersion, kind, metadata and spec")
@@ -68,22 +128,9 @@ def _kind(document: Document) -> type[PolicyDocument] | type[SignersDocument]:
     return KINDS[kind]
 
 
-def _add_signers(signers: dict[str, Signer], document: Document, written: SignersDocument, read_file: ReadFile) -> None:
-    for name, spec in written.spec.items():
-        path = ("spec", name)
-        if name in signers:
-            raise _refusal(document, path, f"there is another signer named {name!r}")
-        if spec.key.file.startswith("/") or ".." in spec.key.file.split("/"):
-            raise _refusal(document, (*path, "key", "file"), "leaves the policy directory, expected a path inside it")
-        try:
-            key = read_public_key(read_file(spec.key.file))
-        except (OSError, ValueError, BadConfiguration) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise _refusal(document, (*path, "key", "file"), f"key file {spec.key.file!r}: {reason}") from error
-        signers[name] = Signer(name=name, key=key)
-
-
-def _compile(document: Document, written: PolicyDocument, signers: Mapping[str, Signer]) -> Policy:
+def _compile(
+    document: Document, written: PolicyDocument, signers: Mapping[str, Signer], trust: Trust
+) -> Policy:
     spec = written.spec
     rules: dict[str, Rule] = {}
     for i, rule_spec in enumerate(spec.require):
@@ -109,6 +156,7 @@ def _compile(document: Document, written: PolicyDocument, signers: Mapping[str, 
         platforms=spec.platforms,
         valid_for=spec.valid_for,
         rules=tuple(rules.values()),
+        trust=trust,
     )
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from preverify.model.anchors import Action, KeyAnchor, NotationAnchor
 from preverify.model.reference import is_repository_path
 from preverify.model.verdicts import Mode
 from preverify.policy.policies import Policy, PolicySet, canonical_json
+from preverify.policy.signers import Signer
 
 _SHORT = timedelta(minutes=10)
 
@@ -52,7 +54,7 @@ def _about_policy(policy: Policy) -> Iterator[Lint]:
         detail = f"validFor of {int(policy.valid_for.total_seconds())} s makes every image be looked at that often"
         yield _remark("short-validity", Level.NOTE, policy, detail)
     for rule in policy.rules:
-        ids = [s.key.id for s in rule.by.signers]
+        ids = [s.anchor.key.id for s in rule.by.signers if isinstance(s.anchor, KeyAnchor)]
         if len(set(ids)) < len(ids):
             detail = f"rule {rule.name!r} names one key under several names; it counts once"
             yield _remark("same-key-in-rule", Level.WARNING, policy, detail)
@@ -89,13 +91,27 @@ def _about_signers(policy_set: PolicySet) -> Iterator[Lint]:
     used = {s.name for p in policy_set.policies for s in p.signers}
     by_key: dict[str, list[str]] = {}
     for signer in policy_set.signers:
-        by_key.setdefault(signer.key.id, []).append(signer.name)
+        if isinstance(signer.anchor, KeyAnchor):
+            by_key.setdefault(signer.anchor.key.id, []).append(signer.name)
+        yield from _about_notation(signer)
         if signer.name not in used:
             yield Lint(code="unused-signer", level=Level.NOTE, about=signer.name, detail="no rule names this signer")
     for names in by_key.values():
         if len(names) > 1:
             detail = f"{', '.join(names[1:])} hold the same key; together they count as one signer"
             yield Lint(code="same-key", level=Level.WARNING, about=names[0], detail=detail)
+
+
+def _about_notation(signer: Signer) -> Iterator[Lint]:
+    """Remark on trust policies that verify less than they could."""
+    for statement in signer.anchor.statements if isinstance(signer.anchor, NotationAnchor) else ():
+        scope = ", ".join(statement.scopes)[:120]
+        if statement.skip:
+            detail = f"its trust policy skips verification for {scope}: unsigned images pass there, and nothing is published"
+            yield Lint(code="skips-verification", level=Level.WARNING, about=signer.name, detail=detail)
+        elif Action.LOG in (statement.authenticity, statement.authentic_timestamp, statement.expiry):
+            detail = f"its trust policy only logs failed checks for {scope}; nothing is published where one failed"
+            yield Lint(code="only-logged", level=Level.NOTE, about=signer.name, detail=detail)
 
 
 def _remark(code: str, level: Level, policy: Policy, detail: str) -> Lint:

@@ -1,6 +1,5 @@
 """Compiled policies: what decides. Every value here has one canonical form, and digests are over that form."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,12 +9,14 @@ from typing import Any, Self, TypeVar
 import rfc8785
 
 from preverify.model import globs, strict_json
+from preverify.model.anchors import Anchor
 from preverify.model.errors import BadConfiguration, BadInput, MalformedEvidence
-from preverify.model.keys import TrustedKey
 from preverify.model.reference import Repository
+from preverify.model.trust import Trust, epoch_of
 from preverify.model.verdicts import Mode
 from preverify.policy.quorum import Quorum, Signer
 from preverify.policy.rules import RULES, Rule
+from preverify.policy.signers import rebuilt as rebuilt_signer
 
 API_VERSION = "preverify/v1"
 _MAX_DOCUMENT = 64 << 20
@@ -29,10 +30,12 @@ class Policy:
     """A named set of demands on the images that its globs match.
 
     Attributes:
-        digest: `policyDigest`, over the canonical form with the signers' key bytes.
+        digest: `policyDigest`, over the canonical form with the signers' key bytes and identities. Roots and stores
+            take part by name: what they hold is the trust epoch's matter.
         images: Globs over `registry/path`; tags do not take part.
         namespaces: Globs over namespaces; empty: the policy holds everywhere and belongs to the default profile.
         valid_for: How long a passed verdict holds for lookups.
+        trust: The roots and stores that the signers' anchors refer to.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Policy:
     platforms: str
     valid_for: timedelta
     rules: tuple[Rule, ...]
+    trust: Trust = field(default_factory=Trust, compare=False, repr=False)
 
     def matches(self, repository: Repository) -> bool:
         """Say whether the policy is about images of `repository`, named as its source names it."""
@@ -61,6 +65,16 @@ class Policy:
         named = {s.name: s for rule in self.rules for s in rule.by.signers}
         return tuple(named[name] for name in sorted(named))
 
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """Return the anchors of the signers, each once."""
+        return tuple({signer.anchor.id: signer.anchor for signer in self.signers}.values())
+
+    @property
+    def trust_epoch(self) -> str:
+        """Return the id of the trust that verdicts of this policy rest on beyond the keys that it names."""
+        return epoch_of(each for anchor in self.anchors for each in anchor.trusts)
+
     def canonical(self) -> dict[str, Any]:
         """Return the form that `digest` is over."""
         return {
@@ -70,7 +84,7 @@ class Policy:
             "mode": self.mode.value,
             "platforms": self.platforms,
             "validForSeconds": int(self.valid_for.total_seconds()),
-            "signers": {s.name: s.canonical() for s in self.signers},
+            "signers": {s.name: s.canonical(self.trust.names()) for s in self.signers},
             "require": [{"name": r.name, "mode": r.mode.value, r.KIND: r.canonical()} for r in self.rules],
         }
 
@@ -84,6 +98,7 @@ def compiled(
     platforms: str,
     valid_for: timedelta,
     rules: tuple[Rule, ...],
+    trust: Trust,
 ) -> Policy:
     """Build a policy with its digest. The order of globs means nothing; that of rules only orders reasons."""
     parts: dict[str, Any] = {
@@ -94,6 +109,7 @@ def compiled(
         "platforms": platforms,
         "valid_for": valid_for,
         "rules": rules,
+        "trust": trust,
     }
     draft = Policy(digest="", **parts)
     return Policy(digest=_digest(canonical_json(draft.canonical())), **parts)
@@ -116,9 +132,11 @@ class PolicySet:
         policies: By name.
         signers: Every signer of the documents, used or not; a set rebuilt from its canonical document knows only those
             that are used. They take no part in equality.
-        document: Canonical JSON of all policies.
+        document: Canonical JSON of all policies and of the trust that they use.
         digest: Of `document`.
         profile_digest: Of the default profile: the names and digests of all policies without namespaces.
+        anchors: Of all policies, each once.
+        trust: The roots and stores that the anchors refer to.
     """
 
     policies: tuple[Policy, ...]
@@ -126,19 +144,27 @@ class PolicySet:
     document: bytes
     digest: str
     profile_digest: str
-    keys: tuple[TrustedKey, ...]
+    anchors: tuple[Anchor, ...]
+    trust: Trust
     _applying: dict[tuple[Repository, str | None], tuple[Policy, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     _matching: dict[Repository, tuple[Policy, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, policies: Mapping[str, Policy], signers: Mapping[str, Signer]) -> Self:
-        """Build a set from policies and signers by name."""
+    def of(cls, policies: Mapping[str, Policy], signers: Mapping[str, Signer], trust: Trust) -> Self:
+        """Build a set from policies and signers by name, and the trust that their anchors refer to."""
         ordered = tuple(policies[name] for name in sorted(policies))
-        document = canonical_json(
-            {"apiVersion": API_VERSION, "kind": "PolicySet", "policies": [p.canonical() for p in ordered]}
-        )
+        anchors = {anchor.id: anchor for p in ordered for anchor in p.anchors}
+        used = trust.only(each for anchor in anchors.values() for each in anchor.trusts)
+        form: dict[str, Any] = {
+            "apiVersion": API_VERSION,
+            "kind": "PolicySet",
+            "policies": [p.canonical() for p in ordered],
+        }
+        if used.roots or used.stores:
+            form["trust"] = used.canonical()
+        document = canonical_json(form)
         profile = {"profile": "default", "policies": {p.name: p.digest for p in ordered if not p.namespaces}}
         return cls(
             policies=ordered,
@@ -146,7 +172,8 @@ class PolicySet:
             document=document,
             digest=_digest(document),
             profile_digest=_digest(canonical_json(profile)),
-            keys=tuple(sorted({s.key for p in ordered for s in p.signers}, key=lambda key: key.spki)),
+            anchors=tuple(anchors[name] for name in sorted(anchors)),
+            trust=used,
         )
 
     @classmethod
@@ -158,11 +185,12 @@ class PolicySet:
         """
         try:
             value: Any = strict_json.parse(document, max_bytes=_MAX_DOCUMENT)
-            rebuilt = [_rebuilt(policy) for policy in value["policies"]]
+            trust = Trust.from_canonical(value["trust"]) if "trust" in value else Trust()
+            rebuilt = [_rebuilt(policy, trust) for policy in value["policies"]]
         except (MalformedEvidence, BadInput, KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadConfiguration(f"not a policy set of this version: {error}", where="stored policy set") from error
         signers = {s.name: s for p in rebuilt for s in p.signers}
-        whole = cls.of({p.name: p for p in rebuilt}, signers)
+        whole = cls.of({p.name: p for p in rebuilt}, signers, trust)
         if whole.document != document:  # also another apiVersion or kind, or a key that this version does not know
             raise BadConfiguration("is not in this version's canonical form", where="stored policy set")
         return whole
@@ -198,11 +226,8 @@ def _remember(memo: dict[_K, _V], key: _K, value: _V) -> None:
     memo[key] = value
 
 
-def _rebuilt(form: Mapping[str, Any]) -> Policy:
-    signers = {
-        name: Signer(name=name, key=TrustedKey(base64.b64decode(s["key"], validate=True)))
-        for name, s in form["signers"].items()
-    }
+def _rebuilt(form: Mapping[str, Any], trust: Trust) -> Policy:
+    signers = {name: rebuilt_signer(name, s, trust) for name, s in form["signers"].items()}
     return compiled(
         name=form["name"],
         images=tuple(globs.check(pattern) for pattern in form["images"]),
@@ -211,6 +236,7 @@ def _rebuilt(form: Mapping[str, Any]) -> Policy:
         platforms=form["platforms"],
         valid_for=timedelta(seconds=form["validForSeconds"]),
         rules=tuple(_rebuilt_rule(rule, signers) for rule in form["require"]),
+        trust=trust,
     )
 
 

@@ -1,14 +1,19 @@
-"""Who has to have signed: distinct keys out of the signers that a rule names."""
+"""Who has to have signed: distinct signers, each by an authority of its own, out of those that a rule names."""
 
-import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from preverify.model.keys import TrustedKey
+from preverify.model.anchors import Anchor, KeyAnchor
+from preverify.model.findings import Finding
+from preverify.policy.shortfall import Shortfall
+from preverify.policy.signers import KeyIdentity, KeylessIdentity, NotationIdentity, Signer
 from preverify.policy.wire import Name, Part
+
+__all__ = ["BySpec", "Quorum", "Signer"]
 
 
 class BySpec(Part):
@@ -17,9 +22,9 @@ class BySpec(Part):
     any: tuple[Name, ...] | None = Field(None, min_length=1, strict=False)
     """One of these is enough."""
     all: tuple[Name, ...] | None = Field(None, min_length=1, strict=False)
-    """Every one of these, each with a key of its own."""
+    """Every one of these, each with a key or identity of its own."""
     at_least: Annotated[int, Field(ge=1)] | None = Field(None, alias="atLeast")
-    """This many distinct keys out of `of`."""
+    """This many distinct signers out of `of`."""
     of: tuple[Name, ...] | None = Field(None, min_length=1, strict=False)
     """The signers that `atLeast` counts."""
 
@@ -41,56 +46,115 @@ class BySpec(Part):
 
     @property
     def needed(self) -> int:
-        """Return how many distinct keys are needed."""
+        """Return how many distinct signers are needed."""
         if self.all is not None:
             return len(self.all)
         return self.at_least or 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signer:
-    """A named key that a policy trusts. Two names of one key are one signer."""
-
-    name: str
-    key: TrustedKey
-
-    def canonical(self) -> dict[str, Any]:
-        """Return the signer as the policy's digest sees it."""
-        return {"key": base64.b64encode(self.key.spki).decode(), "tlog": "none"}
-
-
 @dataclass(frozen=True, slots=True)
 class Quorum:
-    """At least `needed` distinct keys out of `signers`.
+    """At least `needed` of `signers`, each by an authority (key, identity) that counts for no other.
 
-    `names` maps key ids, as findings carry them, to the signers' names; `people` lists these names for people.
+    `people` lists the signers' names for people; `_by_anchor` finds the signers of an anchor.
     """
 
     needed: int
     signers: tuple[Signer, ...]
-    names: Mapping[str, str] = field(compare=False)
     people: str = field(compare=False)
+    _by_anchor: Mapping[str, tuple[Signer, ...]] = field(compare=False, repr=False)
 
     @classmethod
     def of(cls, needed: int, signers: Iterable[Signer]) -> Self:
         """Build a quorum.
 
         Raises:
-            ValueError: fewer distinct keys than needed, or none needed.
+            ValueError: fewer distinct signers than needed, or none needed.
         """
         ordered = tuple(sorted(signers, key=lambda s: s.name))
-        by_key: dict[str, list[str]] = {}
+        same: dict[object, list[str]] = {}
+        by_anchor: dict[str, tuple[Signer, ...]] = {}
         for signer in ordered:
-            by_key.setdefault(signer.key.id, []).append(signer.name)
+            same.setdefault(_authority(signer), []).append(signer.name)
+            by_anchor[signer.anchor.id] = (*by_anchor.get(signer.anchor.id, ()), signer)
         if type(needed) is not int or needed < 1:  # a stored `true` or 1.5 would compare like a number
             raise ValueError(f"needs {needed!r} signers, expected a number of at least 1")
-        if needed > len(by_key):
-            written = "; ".join(" and ".join(names) + " are one key" for names in by_key.values() if len(names) > 1)
+        if needed > len(same):
+            written = "; ".join(" and ".join(names) + " are one" for names in same.values() if len(names) > 1)
             because = f" ({written})" if written else ""
-            raise ValueError(f"needs {needed} distinct keys, but its signers hold {len(by_key)}{because}")
-        names = {key: "/".join(named) for key, named in by_key.items()}
-        return cls(needed, ordered, names, ", ".join(sorted(names.values())))
+            raise ValueError(f"needs {needed} distinct signers, but names {len(same)}{because}")
+        people = ", ".join("/".join(names) for names in same.values())
+        return cls(needed, ordered, people, by_anchor)
+
+    def claimants(self, finding: Finding, now: datetime) -> tuple[tuple[Signer, ...], Shortfall | None]:
+        """Return the signers that an established finding is by; where there is none, what comes nearest to a reason.
+
+        The reason is None where no signer of the quorum has the finding's anchor.
+        """
+        found: list[Signer] = []
+        nearest: Shortfall | None = None
+        for signer in self._by_anchor.get(finding.anchor, ()):
+            short = signer.identity.shortfall(finding, now)
+            if short is None:
+                found.append(signer)
+            elif nearest is None or _NEARNESS.get(short.reason, 0) > _NEARNESS.get(nearest.reason, 0):
+                nearest = short
+        return tuple(found), nearest
+
+    def concerns(self, finding: Finding) -> bool:
+        """Say whether some signer of the quorum has the anchor that a finding was concluded under."""
+        return finding.anchor in self._by_anchor
+
+    def skipping(self, repository: str) -> tuple[Signer, ...]:
+        """Return the signers that verify nothing for images of `registry/repository`, by their own trust policy."""
+        return tuple(signer for signer in self.signers if signer.skips(repository))
 
     def canonical(self) -> dict[str, Any]:
         """Return the quorum as the policy's digest sees it: `any` and `all` are numbers, the order means nothing."""
         return {"atLeast": self.needed, "of": [s.name for s in self.signers]}
+
+
+# The nearer a signature came to the wanted identity, the more its reason tells.
+_NEARNESS: Mapping[str, int] = {
+    "identity-mismatch": 1,
+    "issuer-mismatch": 2,
+    "extension-mismatch": 3,
+    "key-expired": 4,
+    "key-revoked": 4,
+}
+
+
+def _authority(signer: Signer) -> tuple[Any, ...]:
+    """Return what makes a signer distinct as far as configuration tells: two names of one key are one signer."""
+    anchor: Anchor = signer.anchor
+    if isinstance(anchor, KeyAnchor):
+        return ("key", anchor.key.id)
+    identity: KeyIdentity | KeylessIdentity | NotationIdentity = signer.identity
+    return (anchor.id, identity)
+
+
+def matched(claims: Sequence[tuple[str, tuple[str, ...]]]) -> dict[str, str]:
+    """Give each signer an authority of its own, as many as possible.
+
+    Args:
+        claims: For each authority (each once), the names of the signers that it may stand for.
+
+    Returns:
+        Signer's name -> authority. One person who matches two signers stands for one of them.
+    """
+    taken: dict[str, str] = {}
+    options = dict(claims)
+
+    def place(authority: str, seen: set[str]) -> bool:
+        for signer in options[authority]:
+            if signer in seen:
+                continue
+            seen.add(signer)
+            if signer not in taken or place(taken[signer], seen):
+                taken[signer] = authority
+                return True
+        return False
+
+    for authority, _ in claims:
+        place(authority, set())
+    return taken

@@ -1,18 +1,23 @@
 """The written form of policies and signers. Field docstrings are the manual; JSON Schemas are made from here."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, create_model, model_validator
 
+from preverify.model.anchors import Log, Stamps
 from preverify.model.durations import parse_duration
+from preverify.model.fulcio import NAMES
+from preverify.model.validation import nearest
 from preverify.model.verdicts import Mode
+from preverify.policy.patterns import pattern
 from preverify.policy.rules import SPECS
+from preverify.policy.signers import KeylessIdentity
+from preverify.policy.trust_documents import TrustDocument
 from preverify.policy.wire import Name, Part
 
 _LONGEST = timedelta(days=90)
-_NOT_YET = "this version knows key signers with `tlog: none`"
 
 
 def _validity(value: object) -> timedelta:
@@ -37,39 +42,167 @@ class Metadata(Part):
     name: Name
 
 
-class KeySpec(Part):
-    """A public key."""
+LogWord = Annotated[Log, Field(strict=False)]
+StampsWord = Annotated[Stamps, Field(strict=False)]
 
-    later: ClassVar[Mapping[str, str]] = {
-        "kms": "export the public key into a file and name that",
-        "validFrom": "keys hold as long as they are named; rotate by editing the signers",
-        "validUntil": "keys hold as long as they are named; rotate by editing the signers",
-    }
+
+def _moment(value: object) -> datetime:
+    text = value.isoformat() if isinstance(value, datetime) else value
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"{str(value)[:40]!r} is no moment, expected a quoted text like \"2026-01-02T00:00:00Z\"")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+    PlainSerializer(lambda value: value.isoformat()),
+]
+
+
+class KeySpec(Part):
+    """A public key, and when its signatures count.
+
+    A signature's trusted time (a log's, or a time stamp) is what is compared. Where the signer looks at none, the key has
+    to hold now.
+    """
+
+    later: ClassVar[Mapping[str, str]] = {"kms": "export the public key into a file and name that"}
 
     file: str = Field(min_length=1, max_length=255)
     """PEM file with the public key, relative to the policy directory."""
+    valid_from: Moment | None = Field(None, alias="validFrom")
+    """Signatures made before do not count."""
+    valid_until: Moment | None = Field(None, alias="validUntil")
+    """Signatures made after do not count."""
+    revoked_at: Moment | None = Field(None, alias="revokedAt")
+    """Signatures made at or after this moment do not count, nor any of which nobody trusted says when it was made."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.valid_from is not None and self.valid_until is not None and self.valid_from >= self.valid_until:
+            raise ValueError("'validFrom' is not before 'validUntil'")
+        return self
+
+
+class KeylessSpec(Part):
+    """An identity that an OIDC issuer vouched for, in a certificate of a Sigstore instance or of an own authority."""
+
+    issuer: str | None = Field(None, min_length=1, max_length=1024)
+    """The OIDC issuer, exactly."""
+    issuer_pattern: str | None = Field(None, alias="issuerPattern", min_length=1, max_length=1024)
+    """The OIDC issuer as a regular expression over the whole value."""
+    subject: str | None = Field(None, min_length=1, max_length=1024)
+    """The certificate's subject alternative name (workflow URI, mail address, SPIFFE id), exactly."""
+    subject_pattern: str | None = Field(None, alias="subjectPattern", min_length=1, max_length=1024)
+    """The subject alternative name as a regular expression over the whole value."""
+    extensions: dict[str, str] = {}
+    """Further facts that the certificate must state, each exactly, for example `sourceRepositoryURI`."""
+    trust: Name
+    """The root that has to vouch for it: a name in a Trust document, or `public-good` or `staging`."""
+    tlog: LogWord = Log.REQUIRED
+    """`required`: an entry of a trusted transparency log that is about exactly this signature; `none`: not looked at."""
+    timestamps: StampsWord = Stamps.ACCEPTED
+    """RFC 3161 time stamps: `accepted` beside the log's times, `required`, or `none`: not looked at."""
+    sct: Literal["required", "none"] = "required"
+    """Whether the certificate must prove that it was logged itself; own authorities have no such log: `none`."""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        for what, exact, expression in (
+            ("issuer", self.issuer, self.issuer_pattern),
+            ("subject", self.subject, self.subject_pattern),
+        ):
+            if (exact is None) == (expression is None):
+                raise ValueError(f"expected exactly one of '{what}' and '{what}Pattern'; both are needed to name somebody")
+            if expression is not None:
+                pattern(expression)
+        for name in self.extensions:
+            if name not in NAMES:
+                near = nearest(name, NAMES)
+                raise ValueError(f"extension {name[:60]!r} is not known" + (f", did you mean {near!r}?" if near else ""))
+        return self
+
+    def identity(self) -> KeylessIdentity:
+        """Return the identity, compiled."""
+        return KeylessIdentity(
+            issuer=self.issuer or "",
+            issuer_pattern=self.issuer_pattern or "",
+            subject=self.subject or "",
+            subject_pattern=self.subject_pattern or "",
+            extensions=tuple(sorted(self.extensions.items())),
+        )
+
+
+class TrustPolicySpec(Part):
+    """A Notation trust policy document."""
+
+    file: str = Field(min_length=1, max_length=255)
+    """`trustpolicy.json`, relative to the policy directory; its stores are those of Trust documents."""
+
+
+class NotationSpec(Part):
+    """Notation signatures: a trust policy document, or one statement written here, for all repositories."""
+
+    trust_policy: TrustPolicySpec | None = Field(None, alias="trustPolicy")
+    """A trust policy document; then nothing else stands here."""
+    stores: tuple[str, ...] = Field((), strict=False)
+    """Trust stores, for example `ca:vendor` and `tsa:stamps`, as Trust documents name them."""
+    identities: tuple[str, ...] = Field((), strict=False)
+    """`*`, or subjects: `x509.subject: C=US, ST=WA, O=Vendor`."""
+    level: Literal["strict", "permissive", "audit"] = "strict"
+    """What failed checks do. `permissive` and `audit` log some of them: then nothing is published."""
+    override: dict[str, Literal["enforce", "log", "skip"]] = {}
+    """Single checks that differ from the level: `authenticity`, `authenticTimestamp`, `expiry`, `revocation`."""
+    verify_timestamp: Literal["always", "afterCertExpiry"] = Field("always", alias="verifyTimestamp")
+    """When time stamps are looked at."""
+
+    @model_validator(mode="after")
+    def _document_or_statement(self) -> Self:
+        if (self.trust_policy is not None) == bool(self.model_fields_set - {"trust_policy"}):
+            raise ValueError("expected either 'trustPolicy' or 'stores' with 'identities'")
+        return self
 
 
 class SignerSpec(Part):
-    """Somebody whom policies may trust."""
+    """Somebody whom policies may trust. Exactly one of `key`, `keyless` and `notation`."""
 
-    later: ClassVar[Mapping[str, str]] = {
-        "keyless": _NOT_YET,
-        "notation": _NOT_YET,
-        "any": "write one signer per key and let rules name several",
-    }
+    later: ClassVar[Mapping[str, str]] = {"any": "write one signer per key and let rules name several"}
 
-    key: KeySpec
-    """The signer's public key."""
-    tlog: str = Field(json_schema_extra={"const": "none"})
-    """`none`: do not ask for a transparency log entry. Required, because leaving it out should not mean less."""
+    key: KeySpec | None = None
+    """A public key."""
+    keyless: KeylessSpec | None = None
+    """An identity in a certificate."""
+    notation: NotationSpec | None = None
+    """Notation signatures."""
+    tlog: LogWord | None = None
+    """For keys, and there it has to be written: `none`, or `required`: an entry of a trusted transparency log."""
+    timestamps: StampsWord | None = None
+    """For keys: RFC 3161 time stamps are `accepted`, `required` or (the default) `none`: not looked at."""
+    trust: Name | None = None
+    """For keys: the root whose logs and time stamp authorities are trusted; needed where they are looked at."""
 
     @model_validator(mode="after")
-    def _only_without_log(self) -> Self:
-        if self.tlog != "none":
-            raise ValueError(
-                f"'tlog' is {self.tlog[:40]!r}: log entries are not in this version of preverify, {_NOT_YET}"
-            )
+    def _one_kind(self) -> Self:
+        kinds = [k for k in ("key", "keyless", "notation") if getattr(self, k) is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"is {' and '.join(kinds) or 'nobody'}, expected exactly one of: key, keyless, notation")
+        if kinds != ["key"]:
+            beside = [k for k in ("tlog", "timestamps", "trust") if getattr(self, k) is not None]
+            if beside:
+                raise ValueError(f"{', '.join(beside)} beside {kinds[0]!r}: for keyless they stand inside of it")
+            return self
+        if self.tlog is None:
+            raise ValueError("'tlog' is missing: say 'none' or 'required', leaving it out should not mean less")
+        looks = self.tlog is Log.REQUIRED or self.timestamps in (Stamps.ACCEPTED, Stamps.REQUIRED)
+        if looks != (self.trust is not None):
+            what = "'trust' is missing: which root's" if looks else "'trust' without 'tlog: required' or time stamps: no"
+            raise ValueError(f"{what} logs and time stamp authorities are looked at")
         return self
 
 
@@ -159,9 +292,10 @@ class PolicyDocument(Part):
     spec: PolicySpec
 
 
-KINDS: Mapping[str, type[SignersDocument] | type[PolicyDocument]] = {
+KINDS: Mapping[str, type[SignersDocument] | type[PolicyDocument] | type[TrustDocument]] = {
     "Policy": PolicyDocument,
     "Signers": SignersDocument,
+    "Trust": TrustDocument,
 }
 
 

@@ -13,7 +13,7 @@ from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.evidence import Evidence, Gathered
 from preverify.model.reference import Subject
 from preverify.model.strict_json import parse as parse_json
-from preverify.model.verdicts import TRUST_EPOCH, Outcome, Verdict
+from preverify.model.verdicts import Outcome, Verdict
 from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet
 from preverify.policy.policies import Policy
@@ -49,7 +49,6 @@ class Signatory:
         validity: timedelta,
         clock: Clock,
         version: str = __version__,
-        trust_epoch: str = TRUST_EPOCH,
     ) -> None:
         self._key = key
         self._records = records
@@ -58,7 +57,6 @@ class Signatory:
         self._validity = validity
         self._clock = clock
         self._version = version
-        self._trust_epoch = trust_epoch
         self._policies: tuple[str, PolicySet] | None = None
 
     def sign(self, statement_id: str) -> SignedStatement:
@@ -147,8 +145,10 @@ class Signatory:
                 raise BadInput(
                     f"verdict {verdict.id} of policy {verdict.policy} holds for longer than any look can say"
                 )
-            if verdict.trust_epoch != self._trust_epoch:
+            if verdict.trust_epoch != _policy_of(verdict, profile).trust_epoch:
                 raise BadInput(f"verdict {verdict.id} rests on the trust {verdict.trust_epoch[:80]!r}, not on today's")
+            if verdict.degraded:
+                raise BadInput(f"verdict {verdict.id} passed on what its trust policy only logs: that is not published")
         return found
 
     def _rederived(
@@ -184,7 +184,8 @@ class Signatory:
         )
         if again.outcome is not Outcome.PASSED or verdict.outcome is not Outcome.PASSED:
             raise BadInput(f"verdict {verdict.id} says {verdict.outcome.value}, its findings say {again.outcome.value}")
-        if verdict.valid_until != again.valid_until:
+        # Not for longer; for less where revocation data has been renewed since.
+        if verdict.valid_until is None or again.valid_until is None or verdict.valid_until > again.valid_until:
             raise BadInput(f"verdict {verdict.id} is not valid for as long as {policy.name} says")
         if [r for r in verdict.rules if r.counted] != [r for r in again.rules if r.counted]:
             raise BadInput(f"verdict {verdict.id} and its findings do not agree on the rules of {policy.name}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from preverify.model.digest import Digest
 from preverify.model.evidence import Gathered
-from preverify.model.findings import Claim, Finding, Step
+from preverify.model.findings import Claim, Finding, Signing, Step
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Outcome, RuleResult, Verdict
@@ -87,6 +87,9 @@ def finding_rows(key: Mapping[str, str], set_id: str, findings: Sequence[Finding
             "annotations": encode(f.annotations),
             "statement": f.statement,
             "place": f.place,
+            "signing": None if f.signing is None else encode(f.signing),
+            "predicate": encode(f.predicate) if f.predicate else None,
+            "about": f.about or None,
         }
         for position, f in enumerate(findings)
     ]
@@ -106,6 +109,9 @@ def finding_of(row: AnyRow) -> Finding:
         annotations=decode(row.annotations, tuple[tuple[str, str], ...]),
         statement=row.statement,
         place=row.place,
+        signing=None if row.signing is None else decode(row.signing, Signing),
+        predicate=() if row.predicate is None else decode(row.predicate, tuple[tuple[str, str], ...]),
+        about=row.about or "",
     )
 
 

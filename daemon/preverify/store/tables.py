@@ -171,6 +171,9 @@ finding = Table(
     Column("annotations", Text, nullable=False),
     Column("statement", Text, nullable=False),
     Column("place", Text, nullable=False),
+    Column("signing", Text),  # NULL: a bare key says it all
+    Column("predicate", Text),  # NULL: no facts
+    Column("about", Text),  # NULL: the subject itself
     ForeignKeyConstraint(_SUBJECT, [f"subject.{c}" for c in _SUBJECT]),
     CheckConstraint("(step = 5) = (reason = 'ok')", name="established"),
     Index("ix_finding_subject", *_SUBJECT),

@@ -1,16 +1,18 @@
-"""Evidence bytes and trusted keys -> findings. One module per format; pure."""
+"""Evidence bytes, anchors, trust and time -> findings. One module per format; pure."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
+from preverify.model.anchors import Anchor
 from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.findings import Claim, Finding, Step
-from preverify.model.keys import TrustedKey
+from preverify.model.trust import Trust
 from preverify.verify import cosign_legacy, sigstore_bundle
-from preverify.verify.keyring import Keyring
 from preverify.verify.keys import load_public_key
 from preverify.verify.report import Report
+from preverify.verify.trusting import Trusting
 
 __all__ = ["FORMATS", "VerificationFormat", "load_public_key", "verify"]
 
@@ -21,8 +23,12 @@ class VerificationFormat(Protocol):
     NAME: str
     READS: tuple[Format, ...]
 
-    def verify_evidence(self, evidence: Evidence, image: Image, keyring: Keyring) -> tuple[Finding, ...]:
-        """Return one established finding per key under which the evidence holds, else exactly one failed finding.
+    def verify_evidence(self, evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
+        """Return one established finding per anchor under which the evidence holds, and failed ones.
+
+        At least one finding: where nothing is established, a failed one says where the evidence stopped. A failed
+        finding names the anchor that it stopped under; evidence that no anchor could be asked about (not readable, no
+        trusted key) gives one that names none.
 
         The evidence has no flaw. `MalformedEvidence` may be raised where the bytes are not readable at all; it stands
         for a failed finding. Nothing else is raised for anything that the bytes say.
@@ -33,33 +39,51 @@ FORMATS: tuple[VerificationFormat, ...] = (cosign_legacy, sigstore_bundle)
 _BY_FORMAT: Mapping[Format, VerificationFormat] = {kind: module for module in FORMATS for kind in module.READS}
 
 # What evidence of a format claims to be before anything of it could be read.
-_CLAIMS = {Format.COSIGN_SIGNATURE: Claim.SIGNATURE, Format.COSIGN_ATTESTATION: Claim.ATTESTATION}
+_CLAIMS = {
+    Format.COSIGN_SIGNATURE: Claim.SIGNATURE,
+    Format.COSIGN_ATTESTATION: Claim.ATTESTATION,
+    Format.NOTATION_JWS: Claim.SIGNATURE,
+    Format.NOTATION_COSE: Claim.SIGNATURE,
+    Format.BUILDKIT_STATEMENT: Claim.ATTESTATION,
+}
 
 
-def verify(image: Image, evidence: Sequence[Evidence], keys: Sequence[TrustedKey]) -> tuple[Finding, ...]:
-    """Say what each piece of evidence establishes about `image` under `keys`.
+def verify(
+    image: Image, evidence: Sequence[Evidence], anchors: Sequence[Anchor], *, trust: Trust, now: datetime
+) -> tuple[Finding, ...]:
+    """Say what each piece of evidence establishes about `image` under `anchors`.
 
     Args:
         image: The subject, hashed by the caller.
-        evidence: In the order of reading; bodies have the digests that named them (or `flaw` says why not).
-        keys: Every key that some policy trusts, as `load_public_key` gives them. Doubles count once.
+        evidence: In the order of reading; bodies have the digests that named them (or `flaw` says why not). Revocation
+            data is used for the others and has no finding of its own.
+        anchors: Every anchor of some policy; keys as `load_public_key` gives them. Doubles count once.
+        trust: The roots and stores that the anchors refer to, all of them.
+        now: Time of the verification.
 
     Returns:
-        For each piece of evidence, in order: one established finding per key under which it holds, else exactly one
-        failed finding whose reason is that of the step where it stopped. Nothing is left out silently.
+        For each piece of evidence, in order: one established finding per anchor under which it holds, and failed ones
+        whose reason is that of the step where it stopped; at least one in all. Nothing is left out silently.
 
     Raises:
-        BadInput: one of `keys` is not usable; the caller loaded it otherwise than with `load_public_key`.
+        BadInput: a key is not usable; the caller loaded it otherwise than with `load_public_key`.
+        KeyError: an anchor refers to a root or store that is not part of `trust`.
     """
-    keyring = Keyring(keys)
-    return tuple(finding for each in evidence for finding in _verify_one(each, image, keyring))
+    revocation = [each for each in evidence if each.format is Format.REVOCATION and each.flaw is None]
+    trusting = Trusting(anchors, trust=trust, now=now, revocation=revocation)
+    return tuple(
+        finding
+        for each in evidence
+        if each.format is not Format.REVOCATION
+        for finding in _verify_one(each, image, trusting)
+    )
 
 
-def _verify_one(evidence: Evidence, image: Image, keyring: Keyring) -> tuple[Finding, ...]:
+def _verify_one(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
     report = Report(evidence=evidence, claim=_CLAIMS.get(evidence.format, Claim.NONE))
     if evidence.flaw is not None:
         return report.failed(Step.OBTAINED, evidence.flaw.reason, evidence.flaw.detail)
     try:
-        return _BY_FORMAT[evidence.format].verify_evidence(evidence, image, keyring)
+        return _BY_FORMAT[evidence.format].verify_evidence(evidence, image, trusting)
     except MalformedEvidence as error:
         return report.failed(Step.OBTAINED, error.reason, error.detail)

@@ -1,4 +1,9 @@
-"""cosign's tag format: layers of `sha256-….sig` and `sha256-….att` manifests, by key."""
+"""cosign's tag format: layers of `sha256-….sig` and `sha256-….att` manifests, by key or by certificate."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial, reduce
+from operator import add
 
 from preverify.model.digest import Digest
 from preverify.model.dsse import DSSE_ENVELOPE
@@ -7,46 +12,84 @@ from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
-from preverify.verify.encoding import from_base64
-from preverify.verify.envelope import parse_envelope
-from preverify.verify.keyring import Keyring
-from preverify.verify.report import Report
+from preverify.verify.certificates import parse_pem_chain
+from preverify.verify.encoding import exact_members, from_base64
+from preverify.verify.envelope import Envelope, parse_envelope
+from preverify.verify.log_bodies import Described
+from preverify.verify.log_entries import Entry, entry_from_annotation
+from preverify.verify.refusal import Refused
+from preverify.verify.report import Report, Signed
 from preverify.verify.signed_statement import verify_statement
+from preverify.verify.sigstore import Conclusion, Material, conclude
 from preverify.verify.statement import text_members
+from preverify.verify.trusting import Trusting
 
 NAME: str = "cosign-legacy"
 READS: tuple[Format, ...] = (Format.COSIGN_SIGNATURE, Format.COSIGN_ATTESTATION)
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
+CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
+LOG_ANNOTATION = "dev.sigstore.cosign/bundle"
+STAMP_ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp"
 SIGNATURE_TYPE = "cosign container image signature"
 MAX_PAYLOAD_BYTES = 1024 * 1024
+_STAMP = "SignedRFC3161Timestamp"
 
 _Annotations = tuple[tuple[str, str], ...]
 
 
-def verify_evidence(evidence: Evidence, image: Image, keyring: Keyring) -> tuple[Finding, ...]:
-    """Read one layer. The steps are those of cosign, in its order; (3) to (7) concern certificates and logs.
+def verify_evidence(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
+    """Read one layer. The steps are those of cosign; `sigstore.conclude` has those on certificates, logs and times.
 
     Spec:
         cosign, "Signature specification" (simple signing payload, annotations).
     """
     # (1) The layer's bytes were hashed and sized by the registry room; here, what the layer is.
     if evidence.format is Format.COSIGN_SIGNATURE:
-        return _verify_signature(Report(evidence=evidence, claim=Claim.SIGNATURE), image, keyring)
-    return _verify_attestation(Report(evidence=evidence, claim=Claim.ATTESTATION), image, keyring)
+        return _verify_signature(Report(evidence=evidence, claim=Claim.SIGNATURE), image, trusting)
+    return _verify_attestation(Report(evidence=evidence, claim=Claim.ATTESTATION), image, trusting)
 
 
-def _verify_attestation(report: Report, image: Image, keyring: Keyring) -> tuple[Finding, ...]:
+def _verify_attestation(report: Report, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
     evidence = report.evidence
     if evidence.media_type != DSSE_ENVELOPE:
         return _other_media_type(report, DSSE_ENVELOPE)
     envelope = parse_envelope(evidence.body)
-    # (2), (8), (9). The layer's `predicateType` annotation is signed by nobody and is not looked at.
-    return verify_statement(report, envelope, image, keyring, cosign_signs=False)
+    message = envelope.signed_bytes
+    certificate = _certificate(evidence, trusting)
+    # A log entry or a certificate speaks of one signature. Of several, each may only count by key, without either.
+    lone = len(envelope.signatures) == 1
+    conclusions = (
+        conclude(
+            Material(
+                signature=signature,
+                message=message,
+                certificate=certificate if lone else None,
+                entries=partial(_entries, evidence) if lone else tuple,
+                promise=True,
+                proof=False,
+                stamps=partial(_stamps, evidence) if lone else tuple,
+                stamped=evidence.body,
+                described=partial(_described_envelope, evidence, envelope, message, signature, certificate),
+            ),
+            trusting,
+        )
+        for signature in envelope.signatures
+    )
+    # The layer's `predicateType` annotation is signed by nobody and is not looked at.
+    return verify_statement(report, envelope, image, _together(tuple(conclusions)), cosign_signs=False)
 
 
-def _verify_signature(report: Report, image: Image, keyring: Keyring) -> tuple[Finding, ...]:
+def _together(conclusions: Sequence[Conclusion]) -> Conclusion:
+    """Join what the signatures of one envelope say; who holds it makes the others' silence unimportant."""
+    joined = reduce(add, conclusions)
+    if joined.held:
+        return replace(joined, stopped=tuple(stop for stop in joined.stopped if stop.by is not None))
+    return replace(joined, stopped=(max(joined.stopped, key=lambda stop: stop.step),)) if len(conclusions) > 1 else joined
+
+
+def _verify_signature(report: Report, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
     evidence = report.evidence
     if evidence.media_type != SIMPLE_SIGNING:
         return _other_media_type(report, SIMPLE_SIGNING)
@@ -56,21 +99,93 @@ def _verify_signature(report: Report, image: Image, keyring: Keyring) -> tuple[F
     if encoded is None:
         return report.failed(Step.OBTAINED, Reason.SIGNATURE_INVALID, f"no annotation {SIGNATURE_ANNOTATION}")
     signature = from_base64(encoded, "the signature annotation", Reason.SIGNATURE_INVALID)
-    # (2) Key mode: a certificate in the annotations changes nothing. (8) The signature over the exact layer bytes.
-    signers = keyring.holders(signature, evidence.body)
-    if not signers:
-        reason, detail = keyring.explain(signature, evidence.body)
-        return report.failed(Step.PARSED, reason, detail)
-    signer = signers[0].id
-    # (9) The claim, from the bytes that were verified.
+    # (2) to (8) Who signed exactly these layer bytes, and who vouches for it.
+    certificate = _certificate(evidence, trusting)
+    conclusion = conclude(
+        Material(
+            signature=signature,
+            message=evidence.body,
+            certificate=certificate,
+            entries=partial(_entries, evidence),
+            promise=True,
+            proof=False,
+            stamps=partial(_stamps, evidence),
+            stamped=signature,
+            described=partial(_described_payload, evidence, signature, certificate),
+        ),
+        trusting,
+    )
+    stopped = tuple(f for stop in conclusion.stopped for f in report.failed(stop.step, stop.reason, stop.detail, by=stop.by))
+    return (*_claimed(report, image, conclusion.held), *stopped)
+
+
+def _claimed(report: Report, image: Image, held: Sequence[Signed]) -> tuple[Finding, ...]:
+    """(9) The claim, from the bytes that were verified."""
+    if not held:
+        return ()
     try:
-        named, annotations = read_payload(evidence.body)
+        named, annotations = read_payload(report.evidence.body)
     except MalformedEvidence as error:
-        return report.failed(Step.SIGNED, error.reason, f"signed, but {error.detail}", signer=signer)
+        detail = f"signed, but {error.detail}"
+        return tuple(f for by in held for f in report.failed(Step.SIGNED, error.reason, detail, by=by))
     if named != image.subject.digest:
         detail = f"signed, but for {named}, not {image.subject.digest}"
-        return report.failed(Step.PAYLOAD, Reason.SUBJECT_MISMATCH, detail, signer=signer)
-    return report.established(signers, annotations)
+        return tuple(f for by in held for f in report.failed(Step.PAYLOAD, Reason.SUBJECT_MISMATCH, detail, by=by))
+    return tuple(f for by in held for f in report.established(by, annotations))
+
+
+# --- what the annotations carry ---------------------------------------------------------------------------------------
+
+
+def _certificate(evidence: Evidence, trusting: Trusting) -> bytes | None:
+    """Return the leaf. Where no anchor has certificates, what the annotation holds changes nothing.
+
+    Raises:
+        MalformedEvidence: `certificate-invalid`.
+    """
+    text = evidence.annotation(CERTIFICATE_ANNOTATION)
+    if not text:
+        return None
+    try:
+        # The chain annotation beside it is not looked at: trust never comes with the evidence.
+        certificates = parse_pem_chain(text)
+    except Refused as refused:
+        if not trusting.keyless:
+            return None
+        raise MalformedEvidence(refused.reason, f"the certificate annotation: {refused.detail}") from refused
+    return certificates[0]
+
+
+def _entries(evidence: Evidence) -> tuple[Entry, ...]:
+    text = evidence.annotation(LOG_ANNOTATION)
+    return () if text is None else (entry_from_annotation(text),)
+
+
+def _stamps(evidence: Evidence) -> tuple[bytes, ...]:
+    text = evidence.annotation(STAMP_ANNOTATION)
+    if text is None:
+        return ()
+    reason = Reason.TIMESTAMP_INVALID
+    document = parse(text.encode("utf-8", "surrogatepass"), max_bytes=MAX_PAYLOAD_BYTES, reason=reason)
+    members = exact_members(document, frozenset({_STAMP}), "the time stamp annotation", reason)
+    return (from_base64(members.get(_STAMP), _STAMP, reason),)
+
+
+def _described_payload(evidence: Evidence, signature: bytes, certificate: bytes | None, spki: bytes) -> Described:
+    return Described(signature=signature, certificate=certificate, spki=spki, message=evidence.body)
+
+
+def _described_envelope(
+    evidence: Evidence, envelope: Envelope, message: bytes, signature: bytes, certificate: bytes | None, spki: bytes
+) -> Described:
+    return Described(
+        signature=signature,
+        certificate=certificate,
+        spki=spki,
+        envelope=LoggedEnvelope(
+            payload_type=envelope.payload_type, payload=envelope.payload, signed=message, document=evidence.body
+        ),
+    )
 
 
 def read_payload(body: bytes) -> tuple[Digest, _Annotations]:

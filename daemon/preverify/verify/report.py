@@ -1,12 +1,21 @@
 """How a format module says what it concluded about one piece of evidence."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from preverify.model.evidence import Evidence
-from preverify.model.findings import Claim, Finding, Step
+from preverify.model.findings import Claim, Finding, Signing, Step
 from preverify.model.reasons import Reason
-from preverify.verify.keys import PublicKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """Who signed, as far as that is established under one anchor.
+
+    `signing` is None where a bare key says it all.
+    """
+
+    signer: str
+    signing: Signing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +35,15 @@ class Report:
         """Return this report with what has been read."""
         return replace(self, claim=claim, predicate_type=predicate_type, statement=statement)
 
-    def failed(self, step: Step, reason: Reason, detail: str, *, signer: str = "") -> tuple[Finding, ...]:
-        """Return the one finding that says why this evidence establishes nothing."""
+    def failed(self, step: Step, reason: Reason, detail: str, *, by: Signed | None = None) -> tuple[Finding, ...]:
+        """Return the one finding that says why this evidence establishes nothing.
+
+        Args:
+            step: How far the evidence got.
+            reason: What is wrong.
+            detail: What was seen, what was expected.
+            by: Who signed, where that is known, and under which anchor it stopped.
+        """
         return (
             Finding(
                 evidence=self.evidence.id,
@@ -36,32 +52,42 @@ class Report:
                 step=step,
                 reason=reason,
                 detail=detail,
-                signer=signer,
+                signer="" if by is None else by.signer,
                 predicate_type=self.predicate_type,
                 statement=self.statement,
                 place=self.evidence.place.value,
+                signing=None if by is None else by.signing,
             ),
         )
 
+    def failed_under(self, anchor: str, step: Step, reason: Reason, detail: str) -> tuple[Finding, ...]:
+        """Return the finding that says why this evidence establishes nothing under one anchor, nobody being named."""
+        return self.failed(step, reason, detail, by=Signed(signer="", signing=Signing(anchor=anchor)))
+
     def established(
-        self, signers: Iterable[PublicKey], annotations: tuple[tuple[str, str], ...] = ()
+        self,
+        by: Signed,
+        annotations: tuple[tuple[str, str], ...] = (),
+        predicate: tuple[tuple[str, str], ...] = (),
     ) -> tuple[Finding, ...]:
-        """Return one finding for each key under which this evidence holds."""
+        """Return the finding that this evidence holds under one anchor."""
         evidence = self.evidence
-        name = evidence.id
-        return tuple(
+        signing = by.signing
+        who = by.signer if signing is None or not signing.identity else signing.identity
+        return (
             Finding(
-                evidence=name,
+                evidence=evidence.id,
                 format=evidence.format.value,
                 claim=self.claim,
                 step=Step.ESTABLISHED,
                 reason=Reason.OK,
-                detail=f"holds under {key.id}",
-                signer=key.id,
+                detail=f"holds under {who}",
+                signer=by.signer,
                 predicate_type=self.predicate_type,
                 annotations=annotations,
                 statement=self.statement,
                 place=evidence.place.value,
-            )
-            for key in signers
+                signing=signing,
+                predicate=predicate,
+            ),
         )

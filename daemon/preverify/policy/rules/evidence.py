@@ -1,31 +1,45 @@
 """How a rule about signed evidence concludes: count what is valid, else say what got furthest."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from preverify.model.evidence import Unobtained
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
+from preverify.model.reference import Subject
 from preverify.model.verdicts import Outcome, RuleResult
-from preverify.policy.quorum import Quorum
+from preverify.policy.quorum import Quorum, matched
+from preverify.policy.shortfall import Shortfall
+
+__all__ = ["Demand", "Look", "Shortfall", "conclude"]
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a rule gets to see of one subject."""
+    """What a rule gets to see of one subject, or of one platform's manifest of it.
+
+    Attributes:
+        findings: About exactly that.
+        unobtained: What could not be obtained.
+        truncated: A count limit left evidence unread.
+        now: Time of the decision.
+        subject: What is decided about; None in tests of rules that do not care.
+    """
 
     findings: Sequence[Finding]
     unobtained: Sequence[Unobtained] = ()
     truncated: bool = False
+    now: datetime = _LONG_AGO
+    subject: Subject | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shortfall:
-    """Why a piece of evidence that is well established still does not count for this rule."""
-
-    reason: Reason
-    detail: str
+def _never(finding: Finding) -> datetime | None:
+    del finding
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +51,7 @@ class Demand:
         missing: Reason where there is no evidence of the kind.
         noun: What people call the kind.
         suits: None where an established finding counts, else why it does not. Signers are checked already.
+        until: Until when a finding that counts goes on to count; None for always. Signers are considered already.
     """
 
     rule: str
@@ -46,29 +61,73 @@ class Demand:
     missing: Reason
     noun: str
     suits: Callable[[Finding], Shortfall | None]
+    until: Callable[[Finding], datetime | None] = field(default=_never)
 
 
 def conclude(demand: Demand, look: Look) -> RuleResult:
     """Return what `look` means for `demand`. One good piece is never spoiled by bad ones beside it."""
-    valid: dict[str, str] = {}
+    valid: dict[str, _Valid] = {}
     best: _Failure | None = None
     for finding in look.findings:
         if finding.claim is not demand.claim and finding.claim is not Claim.NONE:
             continue
-        failure = _failure(demand, finding)
-        if failure is None:
-            valid.setdefault(finding.signer, finding.evidence)
-        elif best is None or failure.step > best.step:
-            best = failure
-    if len(valid) >= demand.by.needed:
-        detail = f"{demand.noun} by {_who(demand, valid)}"
-        return _say(demand, Outcome.PASSED, Reason.OK, detail, tuple(valid.values()))
+        seen = _judge(demand, finding, look.now)
+        if isinstance(seen, _Failure):
+            if best is None or seen.step > best.step:
+                best = seen
+        else:
+            before = valid.get(finding.signer)
+            valid[finding.signer] = seen if before is None else before.with_(seen)
+    passed = _passed(demand, look, [each for each in valid.values() if not each.degraded])
+    passed = passed or _passed(demand, look, list(valid.values()), skipped=True)
+    if passed is not None:
+        return passed
+    return _not_passed(demand, look, valid, best)
+
+
+def _passed(
+    demand: Demand, look: Look, valid: Sequence["_Valid"], *, skipped: bool = False
+) -> RuleResult | None:
+    """Return the result where enough distinct signers stand for it, each by an authority of its own."""
+    claims = {each.authority: each.signers for each in valid}
+    if skipped and look.subject is not None:
+        # A trust policy of level `skip` says of itself that it verifies nothing: it counts, and says so.
+        claims |= {f"skip:{s.name}": (s.name,) for s in demand.by.skipping(str(look.subject.repository))}
+    if len(claims) < demand.by.needed:
+        return None
+    taken = matched(tuple(claims.items()))
+    if len(taken) < demand.by.needed:
+        return None
+    used = [each for each in valid if each.authority in taken.values()]
+    silent = sorted(name for name, authority in taken.items() if authority.startswith("skip:"))
+    notes = [note for each in used for note in each.degraded]
+    notes += [f"the trust policy of {name} skips verification here" for name in silent]
+    detail = f"{demand.noun} by {', '.join(sorted(taken))}"
+    if notes:
+        detail += f"; only logged: {'; '.join(dict.fromkeys(notes))[:300]}"
+    return RuleResult(
+        rule=demand.rule,
+        outcome=Outcome.PASSED,
+        reason=Reason.OK,
+        detail=detail,
+        counted=demand.counted,
+        evidence=tuple(each.evidence for each in used),
+        degraded=bool(notes),
+        until=min((each.until for each in used if each.until is not None), default=None),
+    )
+
+
+def _not_passed(
+    demand: Demand, look: Look, valid: Mapping[str, "_Valid"], best: "_Failure | None"
+) -> RuleResult:
     if look.unobtained:
         first = look.unobtained[0]
         return _say(demand, Outcome.UNDECIDED, first.reason, f"{first.what}: {first.detail}", ())
     if valid:
-        detail = f"{len(valid)} of {demand.by.needed} needed signers: only {_who(demand, valid)}"
-        return _say(demand, Outcome.FAILED, Reason.THRESHOLD_NOT_MET, detail, tuple(valid.values()))
+        names = sorted({"/".join(each.signers) for each in valid.values()})
+        detail = f"{len(names)} of {demand.by.needed} needed signers: only {', '.join(names)}"
+        evidence = tuple(each.evidence for each in valid.values())
+        return _say(demand, Outcome.FAILED, Reason.THRESHOLD_NOT_MET, detail, evidence)
     if look.truncated:
         detail = f"no valid {demand.noun} among the evidence that limits allow to be read, and there is more"
         return _say(demand, Outcome.FAILED, Reason.TOO_MUCH_EVIDENCE, detail, ())
@@ -86,23 +145,58 @@ class _Failure(NamedTuple):
     evidence: str
 
 
-def _failure(demand: Demand, finding: Finding) -> _Failure | None:
-    """Return None where `finding` counts for `demand`."""
-    if finding.signer and finding.signer not in demand.by.names:
-        # It holds, under a key that this rule does not name: no further than a signature that does not hold.
-        detail = f"signed by {finding.signer[:20]}…, which this rule does not name; expected {demand.by.people}"
+class _Valid(NamedTuple):
+    """A finding that counts: whose it is, which signers it may stand for, until when."""
+
+    authority: str
+    signers: tuple[str, ...]
+    evidence: str
+    until: datetime | None
+    degraded: tuple[str, ...]
+
+    def with_(self, other: "_Valid") -> "_Valid":
+        """Return what both say of one authority: the better piece of evidence, and all signers that either stands for."""
+        signers = tuple(sorted({*self.signers, *other.signers}))
+        return max(self, other, key=lambda each: (not each.degraded, _end(each.until)))._replace(signers=signers)
+
+
+def _end(until: datetime | None) -> float:
+    return float("inf") if until is None else until.timestamp()
+
+
+def _judge(demand: Demand, finding: Finding, now: datetime) -> "_Failure | _Valid":
+    """Say what one finding is to `demand`."""
+    if finding.anchor and not demand.by.concerns(finding):
+        # It holds, or fails, under an anchor that this rule does not name: no further than one that does not hold.
+        who = finding.signing.identity[:120] if finding.signing is not None else finding.signer[:20]
+        seen = f"signed by {who or finding.anchor[:20]}…" if finding.signer else "signed otherwise"
+        detail = f"{seen}, which this rule does not name; expected {demand.by.people}"
         return _Failure(Step.PARSED, Reason.WRONG_KEY, detail, finding.evidence)
     if finding.reason is not Reason.OK:
         return _Failure(finding.step, finding.reason, finding.detail, finding.evidence)
     if not finding.established or not finding.signer or finding.claim is not demand.claim:
         # It says ok and yet that nobody established anything: it contradicts itself.
         return _Failure(Step.OBTAINED, Reason.SIGNATURE_INVALID, "says ok, but establishes nothing", finding.evidence)
-    short = demand.suits(finding)
-    return None if short is None else _Failure(finding.step, short.reason, short.detail, finding.evidence)
+    ends = finding.signing.until if finding.signing is not None else None
+    if ends is not None and ends <= now:
+        detail = f"held until {ends.isoformat()} and is over; it has to be looked at again"
+        return _Failure(Step.SIGNED, Reason.SIGNATURE_EXPIRED, detail, finding.evidence)
+    signers, nearest = demand.by.claimants(finding, now)
+    short = (nearest if not signers else None) or demand.suits(finding)
+    if short is not None:
+        return _Failure(min(short.step, finding.step), short.reason, short.detail, finding.evidence)
+    ends_too = (demand.until(finding), *(signer.identity.until(finding) for signer in signers))
+    return _Valid(
+        finding.signer,
+        tuple(signer.name for signer in signers),
+        finding.evidence,
+        _earliest((ends, *ends_too)),
+        finding.signing.degraded if finding.signing is not None else (),
+    )
 
 
-def _who(demand: Demand, valid: Mapping[str, str]) -> str:
-    return ", ".join(sorted(demand.by.names[signer] for signer in valid))
+def _earliest(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((each for each in moments if each is not None), default=None)
 
 
 def _say(demand: Demand, outcome: Outcome, reason: Reason, detail: str, evidence: tuple[str, ...]) -> RuleResult:

@@ -1,0 +1,281 @@
+"""The steps that every Sigstore signature has in common, whichever way it was stored: who signed, vouched for by whom."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from preverify.model.anchors import KeyAnchor, KeylessAnchor, Log, Stamps
+from preverify.model.errors import MalformedEvidence
+from preverify.model.findings import Signing, Step, TrustedTime
+from preverify.model.reasons import Reason
+from preverify.model.trust import SigstoreRoot
+from preverify.verify.certificates import check_path, leaf_verifies, parse_certificate
+from preverify.verify.fulcio import Identity, identity_of, signer_id
+from preverify.verify.log_bodies import Described, check_body
+from preverify.verify.log_entries import Entry
+from preverify.verify.logs import check_entry
+from preverify.verify.refusal import Refused
+from preverify.verify.report import Signed
+from preverify.verify.scts import check_sct
+from preverify.verify.timestamps import check_response
+from preverify.verify.trusting import Trusting
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """One signature and what came with it. Nothing in it is believed.
+
+    Attributes:
+        signature: The raw bytes.
+        message: The exact bytes that it should cover.
+        certificate: DER of the leaf that came with it, None where it was made with a bare key.
+        entries: Returns the log entries. Asked only where an anchor looks at logs; may raise `MalformedEvidence`.
+        promise: An entry has to carry a signed entry time stamp (tag format, bundle v0.1).
+        proof: An entry has to carry an inclusion proof (bundle v0.2 and later).
+        stamps: Returns DER TimeStampResp; as `entries`.
+        stamped: What time stamps cover: the signature, or a whole envelope (attestations of the tag format).
+        described: Returns what a log entry has to describe, given the verifying key's SubjectPublicKeyInfo.
+    """
+
+    signature: bytes
+    message: bytes
+    certificate: bytes | None
+    entries: Callable[[], Sequence[Entry]]
+    promise: bool
+    proof: bool
+    stamps: Callable[[], Sequence[bytes]]
+    stamped: bytes
+    described: Callable[[bytes], Described]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Where a signature stopped, and under which anchor (`by`) as far as one was asked."""
+
+    step: Step
+    reason: Reason
+    detail: str
+    by: Signed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """Who signed, under each anchor that holds; why not, under the others."""
+
+    held: tuple[Signed, ...] = ()
+    stopped: tuple[Stop, ...] = ()
+
+    def __add__(self, other: "Conclusion") -> "Conclusion":
+        """Return both, what held twice once."""
+        held = tuple(dict.fromkeys((*self.held, *other.held)))
+        return Conclusion(held=held, stopped=(*self.stopped, *other.stopped))
+
+
+def conclude(material: Material, trusting: Trusting, *, hint: str = "") -> Conclusion:
+    """Say under which anchors a signature holds.
+
+    Args:
+        material: The signature with what came with it.
+        trusting: The anchors, and what they trust.
+        hint: Which key the evidence says that it was made with; for wording only.
+    """
+    by_key = _by_key(material, trusting)
+    if material.certificate is not None and trusting.keyless:
+        return by_key + _by_certificate(material, material.certificate, trusting)
+    if by_key.held or by_key.stopped:
+        return by_key
+    return Conclusion(stopped=(_nobody(material, trusting, hint),))
+
+
+def _nobody(material: Material, trusting: Trusting, hint: str) -> Stop:
+    """Say why a signature that no anchor claims establishes nothing."""
+    if material.certificate is not None and not trusting.keyring.keys:
+        detail = "signed with a certificate, and no signer of the policies is one that has certificates"
+        return Stop(step=Step.PARSED, reason=Reason.WRONG_KEY, detail=detail)
+    reason, detail = trusting.keyring.explain(material.signature, material.message, hint)
+    if reason is Reason.WRONG_KEY and material.certificate is not None:
+        detail = "signed with a certificate, expected one of the trusted keys"
+    return Stop(step=Step.PARSED, reason=reason, detail=detail)
+
+
+# --- by key -----------------------------------------------------------------------------------------------------------
+
+
+def _by_key(material: Material, trusting: Trusting) -> Conclusion:
+    held: list[Signed] = []
+    stopped: list[Stop] = []
+    for key in trusting.keyring.holders(material.signature, material.message):
+        for anchor in trusting.anchors_of(key.id):
+            try:
+                held.append(Signed(signer=key.id, signing=_key_signing(material, anchor, trusting)))
+            except Refused as refused:
+                by = Signed(signer=key.id, signing=Signing(anchor=anchor.id))
+                stopped.append(Stop(step=Step.SIGNED, reason=refused.reason, detail=refused.detail, by=by))
+    return Conclusion(held=tuple(held), stopped=tuple(stopped))
+
+
+def _key_signing(material: Material, anchor: KeyAnchor, trusting: Trusting) -> Signing | None:
+    if anchor.log is Log.NONE and anchor.stamps is Stamps.NONE:
+        return None
+    root = trusting.root(anchor)
+    stamps = _stamps(material, anchor.stamps, root)
+    logged = _logged(material, anchor.log, root, stamps, anchor.key.spki)
+    times = (*stamps, *logged.times)
+    return Signing(anchor=anchor.id, times=times, rests_on=_ids(times, logged.by))
+
+
+# --- by certificate ---------------------------------------------------------------------------------------------------
+
+
+def _by_certificate(material: Material, der: bytes, trusting: Trusting) -> Conclusion:
+    held: list[Signed] = []
+    stopped: list[Stop] = []
+    for anchor in trusting.keyless:
+        unnamed = Signed(signer="", signing=Signing(anchor=anchor.id))
+        try:
+            held.append(_keyless(material, der, anchor, trusting))
+        except _Stopped as stop:
+            stopped.append(Stop(step=stop.step, reason=stop.reason, detail=stop.detail, by=unnamed))
+    return Conclusion(held=tuple(held), stopped=tuple(stopped))
+
+
+class _Stopped(Refused):
+    """A refusal with the step that it stopped at."""
+
+    def __init__(self, step: Step, refused: Refused) -> None:
+        super().__init__(refused.reason, refused.detail)
+        self.step = step
+
+
+def _keyless(material: Material, der: bytes, anchor: KeylessAnchor, trusting: Trusting) -> Signed:
+    """Verify a signature by certificate. Numbers are those of the client specification's steps.
+
+    Raises:
+        _Stopped: a step failed.
+
+    Spec:
+        Sigstore client specification, "Verification"; formats of cosign follow the same steps.
+    """
+    root = trusting.root(anchor)
+    step = Step.PARSED
+    try:
+        leaf = parse_certificate(der)
+        # (8) before the others: a signature that its own certificate does not verify makes everything else moot.
+        if not leaf_verifies(leaf, material.signature, material.message):
+            raise Refused(Reason.SIGNATURE_INVALID, "does not verify under the certificate that came with it")
+        # (2) Every time that somebody trusted vouches for. (6), (9) The log entry, and that it is about this.
+        stamps = _stamps(material, anchor.stamps, root)
+        logged = _logged(material, anchor.log, root, stamps, leaf.spki)
+        times = (*stamps, *logged.times)
+        if not times and anchor.log is Log.REQUIRED:
+            detail = "nobody trusted says when this was signed: neither a log with signed times nor a time stamp"
+            raise Refused(Reason.NO_TRUSTED_TIME, detail)
+        # (3), (7) The chain, at each of these times; without any, now is the time that counts.
+        moments = tuple(time.at for time in times) or (trusting.now,)
+        path = check_path(leaf, root.authorities, moments)
+        step = Step.SIGNED
+        # (4)
+        ct = (check_sct(leaf, path.issuer, root.ct_logs),) if anchor.sct else ()
+        # (5) What the certificate says of its owner; whether that is the wanted one is for policies to say.
+        who = identity_of(leaf)
+    except Refused as refused:
+        raise _Stopped(step, refused) from refused
+    rests_on = tuple(sorted({*_ids(times, logged.by), *ct, path.authority_id}))
+    until = None if times else path.until
+    return _signed(anchor, who, times, rests_on, until)
+
+
+def _signed(
+    anchor: KeylessAnchor,
+    who: Identity,
+    times: tuple[TrustedTime, ...],
+    rests_on: tuple[str, ...],
+    until: datetime | None,
+) -> Signed:
+    signing = Signing(
+        anchor=anchor.id,
+        issuer=who.issuer,
+        identity=who.subject,
+        extensions=who.extensions,
+        times=times,
+        rests_on=rests_on,
+        until=until,
+    )
+    return Signed(signer=signer_id(who.issuer, who.subject), signing=signing)
+
+
+# --- logs and time stamps ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Logged:
+    by: tuple[str, ...] = ()
+    times: tuple[TrustedTime, ...] = ()
+
+
+def _stamps(material: Material, demand: Stamps, root: SigstoreRoot) -> tuple[TrustedTime, ...]:
+    """Return the times of the stamps that hold, each authority once.
+
+    A stamp of an authority that is not trusted is as good as none. One that is broken, or about something else, is not:
+    whoever made this evidence put it there.
+    """
+    if demand is Stamps.NONE:
+        return ()
+    times: dict[str, TrustedTime] = {}
+    untrusted: Refused | None = None
+    for response in _readable(material.stamps):
+        try:
+            stamp = check_response(response, material.stamped, root.timestamp_authorities)
+        except Refused as refused:
+            if refused.reason is not Reason.TIMESTAMP_UNTRUSTED:
+                raise
+            untrusted = refused
+        else:
+            times.setdefault(stamp.by, TrustedTime(at=stamp.at, by=stamp.by))
+    if not times and demand is Stamps.REQUIRED:
+        raise untrusted or Refused(Reason.NO_TRUSTED_TIME, "no time stamp, expected one of a trusted authority")
+    return tuple(times.values())
+
+
+def _logged(
+    material: Material, demand: Log, root: SigstoreRoot, stamps: Sequence[TrustedTime], spki: bytes
+) -> _Logged:
+    """Return which trusted logs hold this signature. Entries of other logs are as good as none."""
+    if demand is Log.NONE:
+        return _Logged()
+    by: dict[str, TrustedTime | None] = {}
+    untrusted: Refused | None = None
+    described = material.described(spki)
+    for entry in _readable(material.entries):
+        try:
+            fact = check_entry(
+                entry,
+                root.logs,
+                promise=material.promise,
+                proof=material.proof,
+                times=tuple(stamp.at for stamp in stamps),
+            )
+            check_body(entry, described)
+        except Refused as refused:
+            if refused.reason is not Reason.LOG_UNTRUSTED:
+                raise
+            untrusted = refused
+        else:
+            by.setdefault(fact.by, None if fact.integrated is None else TrustedTime(at=fact.integrated, by=fact.by))
+    if not by:
+        raise untrusted or Refused(Reason.NOT_IN_LOG, "no log entry, expected one of a trusted log")
+    return _Logged(by=tuple(by), times=tuple(time for time in by.values() if time is not None))
+
+
+def _readable(read: Callable[[], Sequence[_T]]) -> Sequence[_T]:
+    try:
+        return read()
+    except MalformedEvidence as error:
+        raise Refused(error.reason, error.detail) from error
+
+
+def _ids(times: Sequence[TrustedTime], logs: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({*(time.by for time in times), *logs}))
