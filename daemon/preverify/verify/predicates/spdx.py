@@ -1,0 +1,83 @@
+"""SPDX bills of materials: JSON of SPDX 2 and 3, and the text form that `cosign attest --type spdx` wraps."""
+
+import re
+from collections.abc import Mapping
+
+from preverify.model.reasons import Reason
+from preverify.model.strict_json import parse
+from preverify.verify.predicates.facts import Facts, Node, Pairs, instant, malformed
+from preverify.verify.predicates.outline import MAX_KEYS
+
+NAME = "spdx"
+TYPES: tuple[str, ...] = ("https://spdx.dev/Document", "https://spdx.dev/Document/v*")
+
+_DOCUMENT = ("spdxVersion", "SPDXID", "name", "documentNamespace", "creationInfo", "packages")
+_ELEMENT = ("type", "@type", "spdxId", "@id", "specVersion", "created", "name")
+_BLOCK = re.compile(r"<text>.*?</text>", re.DOTALL)
+_TAG = re.compile(
+    r"^(SPDXVersion|DocumentName|DocumentNamespace|Created|PackageName):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE
+)
+
+
+def read(predicate: object, statement: Mapping[str, object]) -> Pairs:
+    """Return version, name, namespace, date and number of packages.
+
+    Spec:
+        SPDX 2.3, clauses 6 and 7; SPDX 3.0, JSON-LD serialisation.
+    """
+    del statement
+    document = unwrapped(predicate)
+    if isinstance(document, str) and document.lstrip()[:1] != "{":
+        return _tag_values(document)
+    if isinstance(document, str):
+        document = parse(
+            document.encode(), max_bytes=len(document) * 4, max_keys=MAX_KEYS, reason=Reason.STATEMENT_MALFORMED
+        )
+    if isinstance(document, dict) and "@graph" in document:
+        return _graph(document)
+    facts = Facts()
+    whole = Node(document, "predicate", _DOCUMENT)
+    facts.decide("version", whole.required("spdxVersion"))
+    facts.tell("name", whole.text("name"))
+    facts.tell("namespace", whole.text("documentNamespace"))
+    facts.decide("created", whole.node("creationInfo", ("created",)).instant("created"))
+    facts.decide("packages.count", whole.number_of("packages"))
+    return facts.done()
+
+
+def unwrapped(predicate: object) -> object:
+    """Return the document itself: old versions of cosign wrote `{"Data": document, "Timestamp": …}` around it."""
+    if isinstance(predicate, dict) and predicate.keys() <= {"Data", "Timestamp"} and "Data" in predicate:
+        return predicate["Data"]
+    return predicate
+
+
+def _tag_values(text: str) -> Pairs:
+    """Read the tag form. Text between `<text>` marks may look like tags and is none."""
+    facts = Facts()
+    tags = _TAG.findall(_BLOCK.sub("", text))
+    first = dict(reversed(tags))
+    packages = sum(1 for tag, _ in tags if tag == "PackageName")
+    if not first.get("SPDXVersion"):
+        raise malformed("predicate is text, but no SPDX document: SPDXVersion is missing")
+    facts.decide("version", first["SPDXVersion"])
+    facts.tell("name", first.get("DocumentName"))
+    facts.tell("namespace", first.get("DocumentNamespace"))
+    facts.decide("created", instant("Created", first["Created"]) if first.get("Created") else "")
+    facts.decide("packages.count", packages)
+    return facts.done()
+
+
+def _graph(document: dict[str, object]) -> Pairs:
+    facts = Facts()
+    elements = Node(document, "predicate", ("@context", "@graph")).nodes("@graph", _ELEMENT)
+    typed = [(each.text("type") or each.text("@type"), each) for each in elements]
+    info = next((each for kind, each in typed if kind == "CreationInfo"), None)
+    if info is None:
+        raise malformed("predicate has no CreationInfo, expected an SPDX 3 document")
+    facts.decide("version", f"SPDX-{info.required('specVersion')}")
+    facts.decide("created", info.instant("created"))
+    name = next((each.text("name") for kind, each in typed if kind == "SpdxDocument"), "")
+    facts.tell("name", name)
+    facts.decide("packages.count", sum(1 for kind, _ in typed if kind == "software_Package"))
+    return facts.done()
