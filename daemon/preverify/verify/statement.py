@@ -9,14 +9,13 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
 from preverify.verify.encoding import exact_members
+from preverify.verify.predicates.outline import LARGE, MAX_KEYS, belongs
 
 TYPES = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 COSIGN_SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 MAX_SUBJECTS = 1024
 MAX_PREDICATE_TYPE = 1024
 MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
-MAX_KEYS = 8_000_000  # predicates may be whole SBOMs; their size is the limit that bites
-_LARGE = 1024 * 1024
 _HEX = re.compile(r"[0-9a-f]{32,128}")
 _MEMBERS = frozenset({"_type", "subject", "predicateType", "predicate"})
 
@@ -47,7 +46,14 @@ class Statement:
 
 
 def parse_statement(payload: bytes) -> Statement:
-    """Read the payload of an envelope. The predicate itself is not looked at here.
+    """Read the payload of an envelope. The predicate itself is not looked at here. Raises as `read_statement` does."""
+    return read_statement(payload)[0]
+
+
+def read_statement(payload: bytes) -> tuple[Statement, dict[str, object]]:
+    """Read the payload of an envelope, and return the whole document beside, for `predicates.facts_of`.
+
+    Of a large document only the statement's own members and the outline of a bill of materials are there.
 
     Raises:
         MalformedEvidence: `statement-malformed`, or `too-large`.
@@ -60,7 +66,7 @@ def parse_statement(payload: bytes) -> Statement:
         max_bytes=MAX_PAYLOAD_BYTES,
         max_keys=MAX_KEYS,
         reason=Reason.STATEMENT_MALFORMED,
-        keep=_is_ours if len(payload) > _LARGE else None,
+        keep=_is_wanted if len(payload) > LARGE else None,
     )
     document = exact_members(parsed, _MEMBERS, "statement", Reason.STATEMENT_MALFORMED)
     if document.get("_type") not in TYPES:
@@ -73,11 +79,16 @@ def parse_statement(payload: bytes) -> Statement:
     if not isinstance(subjects, list) or not 1 <= len(subjects) <= MAX_SUBJECTS:
         count = len(subjects) if isinstance(subjects, list) else "no list of"
         raise _malformed(f"{count} subjects, expected 1 to {MAX_SUBJECTS}")
-    return Statement(
+    statement = Statement(
         predicate_type=predicate_type,
         subjects=tuple(map(_read_subject, subjects)),
         sha256=hashlib.sha256(payload).hexdigest(),
     )
+    return statement, document
+
+
+def _is_wanted(members: dict[str, object]) -> bool:
+    return _is_ours(members) or belongs(members)
 
 
 def _is_ours(members: dict[str, object]) -> bool:
