@@ -17,6 +17,7 @@ from preverify.settings.sections import (
     Source,
     SourceTls,
     Sweep,
+    Trust,
     is_loopback,
     is_loopback_host,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Source",
     "SourceTls",
     "Sweep",
+    "Trust",
     "Loaded",
     "is_loopback",
     "is_loopback_host",

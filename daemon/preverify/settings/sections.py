@@ -195,6 +195,17 @@ class Policies(_Part):
     """Directory with `*.yaml`; key files are named relative to it."""
 
 
+class Trust(_Part):
+    """Roots that come by TUF. Only those that a policy names are ever fetched."""
+
+    refresh: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(hours=24)
+    """How often they are looked at. A look that fails is repeated after a tenth of this, at most after an hour."""
+    offline: bool = False
+    """Never fetch: built-in copies, what was fetched before and what `preverify trust import` brings have to do."""
+    ca_file: Path | None = Field(None, alias="caFile")
+    """PEM bundle that replaces the system's authorities towards TUF repositories."""
+
+
 class Signing(_Part):
     """Our own signature. Without `keyFile` nothing is published."""
 
@@ -263,6 +274,7 @@ class Settings(_Part):
     database: Database = Database()
     sources: dict[Annotated[str, AfterValidator(_source_name)], Source] = {}
     policies: Policies = Policies()
+    trust: Trust = Trust()
     signing: Signing = Signing()
     listen: Listen = Listen()
     workers: int = Field(2, ge=1, le=64)
