@@ -16,41 +16,46 @@ _HASHES = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedEnvelope:
-    """A DSSE envelope as logs describe it.
+class Message:
+    """Bytes that were signed as they are."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enveloped:
+    """What a DSSE envelope holds.
 
     Attributes:
         payload_type: As sent.
         payload: Decoded.
-        signed: What the signature covers: the pre-authentication encoding of both.
-        document: The stored envelope's exact bytes; None where the evidence does not have them (bundles carry the
+        pae: What the signature covers: the pre-authentication encoding of both.
+        envelope: The stored envelope's exact bytes; None where the evidence does not have them (bundles carry the
             envelope in a form of their own).
     """
 
     payload_type: str
     payload: bytes
-    signed: bytes
-    document: bytes | None = None
+    pae: bytes
+    envelope: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What an entry has to describe: one signature over either a message or an envelope that has no other signature.
+    """What an entry has to describe: one signature over a message, or over an envelope that has no other signature.
 
     Attributes:
         signature: The raw bytes.
         spki: SubjectPublicKeyInfo (DER) of the key that verifies it.
         certificate: DER of the certificate that came with the signature; None where it was made with a bare key.
-        message: The exact bytes that were signed as they are, else None.
-        envelope: The envelope that was signed, else None.
-        tag_format: It is of cosign's tag format, whose oldest signatures were logged as `rekord`.
+        content: What was signed.
+        tag_format: It is of cosign's tag format, which alone has entries of the oldest kinds.
     """
 
     signature: bytes
     spki: bytes
-    certificate: bytes | None = None
-    message: bytes | None = None
-    envelope: LoggedEnvelope | None = None
+    certificate: bytes | None
+    content: Message | Enveloped
     tag_format: bool = False
 
 
@@ -103,9 +108,9 @@ def _rekord(spec: Members, described: Described) -> None:
 
 def _dsse(spec: Members, described: Described) -> None:
     """An envelope by digests of its payload and of itself."""
-    envelope = _enveloped(described)
-    check_hash(spec.get("payloadHash"), envelope.payload, "the payload")
-    _check_envelope_hash(spec.get("envelopeHash"), envelope)
+    enveloped = _enveloped(described)
+    check_hash(spec.get("payloadHash"), enveloped.payload, "the payload")
+    _check_envelope_hash(spec.get("envelopeHash"), enveloped)
     signature = single(spec.get("signatures"), "signature", "verifier")
     _check_signature(signature.get("signature"), described)
     _check_pem(signature.get("verifier"), described)
@@ -113,27 +118,27 @@ def _dsse(spec: Members, described: Described) -> None:
 
 def _intoto_v1(spec: Members, described: Described) -> None:
     """An envelope by its digest. The signature is in the envelope alone: without its bytes nothing can be compared."""
-    envelope = _enveloped(described)
-    if envelope.document is None:
+    enveloped = _enveloped(described)
+    if not described.tag_format or enveloped.envelope is None:
         raise mismatch("log entries of kind intoto 0.0.1 describe no signature where the envelope's bytes are not kept")
     content = inner(spec, "content", "hash", "payloadHash")
-    _check_envelope_hash(content.get("hash"), envelope)
+    _check_envelope_hash(content.get("hash"), enveloped)
     if content.get("payloadHash") is not None:  # the oldest entries have none; the envelope holds the payload
-        check_hash(content["payloadHash"], envelope.payload, "the payload")
+        check_hash(content["payloadHash"], enveloped.payload, "the payload")
     _check_pem(spec.get("publicKey"), described)
 
 
 def _intoto_v2(spec: Members, described: Described) -> None:
     """An envelope, mostly without its payload, in which everything is base64 once more than it was."""
-    envelope = _enveloped(described)
+    enveloped = _enveloped(described)
     content = inner(spec, "content", "hash", "payloadHash", "envelope")
-    check_hash(content.get("payloadHash"), envelope.payload, "the payload")
-    _check_envelope_hash(content.get("hash"), envelope)
+    check_hash(content.get("payloadHash"), enveloped.payload, "the payload")
+    _check_envelope_hash(content.get("hash"), enveloped)
     logged = inner(content, "envelope", "payloadType", "payload", "signatures")
-    if logged.get("payloadType") != envelope.payload_type:
+    if logged.get("payloadType") != enveloped.payload_type:
         seen = str(logged.get("payloadType"))[:80]
-        raise mismatch(f"logged with payload type {seen!r}, expected {envelope.payload_type[:80]!r}")
-    if logged.get("payload") is not None and twice(logged["payload"], "payload") != envelope.payload:
+        raise mismatch(f"logged with payload type {seen!r}, expected {enveloped.payload_type[:80]!r}")
+    if logged.get("payload") is not None and twice(logged["payload"], "payload") != enveloped.payload:
         raise mismatch("logged with another payload")
     signature = single(logged.get("signatures"), "sig", "publicKey", "keyid")
     _check_same(twice(signature.get("sig"), "sig"), described)
@@ -151,7 +156,8 @@ def _hashedrekord_v2(spec: Members, described: Described) -> None:
         raise mismatch(f"logged with key details {str(verifier.get('keyDetails'))[:80]!r}, which this key has not")
     if data.get("algorithm") != algorithm:
         raise mismatch(f"logged with a digest {str(data.get('algorithm'))[:40]!r}, expected {algorithm!r}")
-    covered = _enveloped(described).signed if described.message is None else described.message
+    content = described.content
+    covered = content.data if isinstance(content, Message) else content.pae
     if from_base64(data.get("digest"), "data.digest", MALFORMED) != new(_HASHES[algorithm], covered).digest():
         raise mismatch("logged with the digest of something else")
     _check_signature(signature.get("content"), described)
@@ -175,21 +181,21 @@ _SPEC = frozenset(
 
 
 def _message(described: Described) -> bytes:
-    if described.message is None:
+    if not isinstance(described.content, Message):
         raise mismatch("the log entry is about a message, the signature about an envelope")
-    return described.message
+    return described.content.data
 
 
-def _enveloped(described: Described) -> LoggedEnvelope:
-    if described.envelope is None:
+def _enveloped(described: Described) -> Enveloped:
+    if not isinstance(described.content, Enveloped):
         raise mismatch("the log entry is about an envelope, the signature about a message")
-    return described.envelope
+    return described.content
 
 
-def _check_envelope_hash(document: object, envelope: LoggedEnvelope) -> None:
+def _check_envelope_hash(document: object, enveloped: Enveloped) -> None:
     """Compare the envelope's digest where its bytes are known. A bundle has them not: signature and payload bind."""
-    if envelope.document is not None:
-        check_hash(document, envelope.document, "the envelope")
+    if enveloped.envelope is not None:
+        check_hash(document, enveloped.envelope, "the envelope")
 
 
 def _check_signature(text: object, described: Described) -> None:
