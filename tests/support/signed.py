@@ -4,7 +4,9 @@ import base64
 import functools
 import importlib.util
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,16 +15,21 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from preverify.model.anchors import KeyAnchor
 from preverify.model.digest import Digest
 from preverify.model.dsse import DSSE_ENVELOPE, IN_TOTO_PAYLOAD, pre_authentication_encoding
 from preverify.model.evidence import Evidence, Format, Image, Place
+from preverify.model.findings import Finding
 from preverify.model.keys import TrustedKey
 from preverify.model.reference import Repository, Subject
+from preverify.model.trust import Trust
 from preverify.verify import load_public_key
+from preverify.verify import verify as verify_anchored
+from preverify.verify.bundle_document import MEDIA_TYPE
 from preverify.verify.cosign_legacy import SIGNATURE_ANNOTATION, SIMPLE_SIGNING
-from preverify.verify.sigstore_bundle import MEDIA_TYPE
 
 FIXTURES = Path(__file__).resolve().parent.parent / "vectors" / "fixtures"
+NOW = datetime(2026, 1, 2, 10, 0, tzinfo=UTC)
 COSIGN_SIGN = "https://sigstore.dev/cosign/sign/v1"
 VULN = "https://cosign.sigstore.dev/attestation/vuln/v1"
 
@@ -114,6 +121,11 @@ def sign(name: str, message: bytes) -> bytes:
     return secret.sign(message, ec.ECDSA(own))
 
 
+def verify(image: Image, evidence: Sequence[Evidence], keys: Sequence[TrustedKey]) -> tuple[Finding, ...]:
+    """Verify under bare keys: no log, no time stamps, no certificates."""
+    return verify_anchored(image, evidence, [KeyAnchor(key=key) for key in keys], trust=Trust(), now=NOW)
+
+
 def b64(data: bytes) -> str:
     """Return standard base64 as text."""
     return base64.b64encode(data).decode()
@@ -166,7 +178,11 @@ def statement(digest: Digest, predicate_type: str = VULN, **changes: Any) -> dic
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": "app", "digest": {digest.algorithm: digest.hex}}],
         "predicateType": predicate_type,
-        "predicate": {"scanner": {}},
+        "predicate": {
+            "invocation": {},
+            "scanner": {"uri": "pkg:scanner", "version": "1", "db": {"uri": "", "version": ""}, "result": {}},
+            "metadata": {"scanStartedOn": "2026-01-01T00:00:00Z", "scanFinishedOn": "2026-01-01T00:00:01Z"},
+        },
         **changes,
     }
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
 
+
 class Outcome(StrEnum):
     """What a rule or a policy concluded about one subject."""
 

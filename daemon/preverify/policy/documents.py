@@ -94,7 +94,9 @@ def load(
 
 
 def _no_roots(request: RootRequest) -> bytes:
-    raise BadConfiguration(f"root {request.name!r} cannot be read here: nothing to read built-in and TUF roots was given")
+    raise BadConfiguration(
+        f"root {request.name!r} cannot be read here: nothing to read built-in and TUF roots was given"
+    )
 
 
 def _wanted_roots(signers: _Signers, trusts: _Trusts) -> frozenset[str]:
@@ -128,9 +130,7 @@ def _kind(document: Document) -> type[PolicyDocument] | type[SignersDocument] | 
     return KINDS[kind]
 
 
-def _compile(
-    document: Document, written: PolicyDocument, signers: Mapping[str, Signer], trust: Trust
-) -> Policy:
+def _compile(document: Document, written: PolicyDocument, signers: Mapping[str, Signer], trust: Trust) -> Policy:
     spec = written.spec
     rules: dict[str, Rule] = {}
     for i, rule_spec in enumerate(spec.require):

@@ -53,7 +53,7 @@ def _moment(value: object) -> datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise ValueError(f"{str(value)[:40]!r} is no moment, expected a quoted text like \"2026-01-02T00:00:00Z\"")
+        raise ValueError(f'{str(value)[:40]!r} is no moment, expected a quoted text like "2026-01-02T00:00:00Z"')
     return moment.astimezone(UTC)
 
 
@@ -68,8 +68,8 @@ Moment = Annotated[
 class KeySpec(Part):
     """A public key, and when its signatures count.
 
-    A signature's trusted time (a log's, or a time stamp) is what is compared. Where the signer looks at none, the key has
-    to hold now.
+    A signature's trusted time (a log's, or a time stamp) is what is compared. Where the signer looks at none, the key
+    has to hold now.
     """
 
     later: ClassVar[Mapping[str, str]] = {"kms": "export the public key into a file and name that"}
@@ -101,12 +101,12 @@ class KeylessSpec(Part):
     """The certificate's subject alternative name (workflow URI, mail address, SPIFFE id), exactly."""
     subject_pattern: str | None = Field(None, alias="subjectPattern", min_length=1, max_length=1024)
     """The subject alternative name as a regular expression over the whole value."""
-    extensions: dict[str, str] = {}
+    extensions: dict[str, str] = Field({})
     """Further facts that the certificate must state, each exactly, for example `sourceRepositoryURI`."""
     trust: Name
     """The root that has to vouch for it: a name in a Trust document, or `public-good` or `staging`."""
     tlog: LogWord = Log.REQUIRED
-    """`required`: an entry of a trusted transparency log that is about exactly this signature; `none`: not looked at."""
+    """`required`: an entry of a trusted transparency log about exactly this signature; `none`: not looked at."""
     timestamps: StampsWord = Stamps.ACCEPTED
     """RFC 3161 time stamps: `accepted` beside the log's times, `required`, or `none`: not looked at."""
     sct: Literal["required", "none"] = "required"
@@ -119,13 +119,17 @@ class KeylessSpec(Part):
             ("subject", self.subject, self.subject_pattern),
         ):
             if (exact is None) == (expression is None):
-                raise ValueError(f"expected exactly one of '{what}' and '{what}Pattern'; both are needed to name somebody")
+                raise ValueError(
+                    f"expected exactly one of '{what}' and '{what}Pattern'; both are needed to name somebody"
+                )
             if expression is not None:
                 pattern(expression)
         for name in self.extensions:
             if name not in NAMES:
                 near = nearest(name, NAMES)
-                raise ValueError(f"extension {name[:60]!r} is not known" + (f", did you mean {near!r}?" if near else ""))
+                raise ValueError(
+                    f"extension {name[:60]!r} is not known" + (f", did you mean {near!r}?" if near else "")
+                )
         return self
 
     def identity(self) -> KeylessIdentity:
@@ -157,7 +161,7 @@ class NotationSpec(Part):
     """`*`, or subjects: `x509.subject: C=US, ST=WA, O=Vendor`."""
     level: Literal["strict", "permissive", "audit"] = "strict"
     """What failed checks do. `permissive` and `audit` log some of them: then nothing is published."""
-    override: dict[str, Literal["enforce", "log", "skip"]] = {}
+    override: dict[str, Literal["enforce", "log", "skip"]] = Field({})
     """Single checks that differ from the level: `authenticity`, `authenticTimestamp`, `expiry`, `revocation`."""
     verify_timestamp: Literal["always", "afterCertExpiry"] = Field("always", alias="verifyTimestamp")
     """When time stamps are looked at."""
@@ -201,7 +205,9 @@ class SignerSpec(Part):
             raise ValueError("'tlog' is missing: say 'none' or 'required', leaving it out should not mean less")
         looks = self.tlog is Log.REQUIRED or self.timestamps in (Stamps.ACCEPTED, Stamps.REQUIRED)
         if looks != (self.trust is not None):
-            what = "'trust' is missing: which root's" if looks else "'trust' without 'tlog: required' or time stamps: no"
+            what = (
+                "'trust' is missing: which root's" if looks else "'trust' without 'tlog: required' or time stamps: no"
+            )
             raise ValueError(f"{what} logs and time stamp authorities are looked at")
         return self
 

@@ -42,13 +42,15 @@ class KeyIdentity:
         times = tuple(time.at for time in finding.signing.times) if finding.signing is not None else ()
         when = "now" if not times else "when this was signed"
         for moment in times or (now,):
+            at = f"{when} ({moment.isoformat()})"
             if self.revoked_at is not None and moment >= self.revoked_at:
-                return Shortfall(Reason.KEY_REVOKED, f"the key is revoked as of {self.revoked_at.isoformat()}", Step.SIGNED)
+                detail = f"the key is revoked as of {self.revoked_at.isoformat()}, which is not after {at}"
+                return Shortfall(Reason.KEY_REVOKED, detail, Step.SIGNED)
             if self.valid_from is not None and moment < self.valid_from:
-                detail = f"the key was not valid {when} ({moment.isoformat()}), it is from {self.valid_from.isoformat()}"
+                detail = f"the key was not valid {at}, it is from {self.valid_from.isoformat()}"
                 return Shortfall(Reason.KEY_EXPIRED, detail, Step.SIGNED)
             if self.valid_until is not None and moment > self.valid_until:
-                detail = f"the key was not valid {when} ({moment.isoformat()}), it was until {self.valid_until.isoformat()}"
+                detail = f"the key was not valid {at}, it was until {self.valid_until.isoformat()}"
                 return Shortfall(Reason.KEY_EXPIRED, detail, Step.SIGNED)
         return None
 
@@ -70,9 +72,7 @@ class KeyIdentity:
         def moment(name: str) -> datetime | None:
             return datetime.fromisoformat(form[name]) if name in form else None
 
-        return cls(
-            valid_from=moment("validFrom"), valid_until=moment("validUntil"), revoked_at=moment("revokedAt")
-        )
+        return cls(valid_from=moment("validFrom"), valid_until=moment("validUntil"), revoked_at=moment("revokedAt"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,9 @@ def read_bundle(body: bytes) -> BundleDocument:
     material = _object(bundle.get("verificationMaterial"), "verificationMaterial", _MATERIAL)
     present = [name for name in _KEYS if material.get(name) is not None]
     if len(present) != 1:
-        raise malformed(f"{' and '.join(present) or 'neither key nor certificate'}, expected exactly one of: {', '.join(_KEYS)}")
+        raise malformed(
+            f"{' and '.join(present) or 'neither key nor certificate'}, expected exactly one of: {', '.join(_KEYS)}"
+        )
     hint = _hint(material["publicKey"]) if present == ["publicKey"] else ""
     return BundleDocument(
         version=version,

@@ -14,8 +14,8 @@ from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
 from preverify.verify.certificates import parse_pem_chain
 from preverify.verify.encoding import exact_members, from_base64
-from preverify.verify.envelope import Envelope, parse_envelope
-from preverify.verify.log_bodies import Described
+from preverify.verify.envelope import parse_envelope
+from preverify.verify.log_bodies import Described, Enveloped, Message
 from preverify.verify.log_entries import Entry, entry_from_annotation
 from preverify.verify.refusal import Refused
 from preverify.verify.report import Report, Signed
@@ -57,6 +57,9 @@ def _verify_attestation(report: Report, image: Image, trusting: Trusting) -> tup
         return _other_media_type(report, DSSE_ENVELOPE)
     envelope = parse_envelope(evidence.body)
     message = envelope.signed_bytes
+    content = Enveloped(
+        payload_type=envelope.payload_type, payload=envelope.payload, pae=message, envelope=evidence.body
+    )
     certificate = _certificate(evidence, trusting)
     # A log entry or a certificate speaks of one signature. Of several, each may only count by key, without either.
     lone = len(envelope.signatures) == 1
@@ -66,12 +69,13 @@ def _verify_attestation(report: Report, image: Image, trusting: Trusting) -> tup
                 signature=signature,
                 message=message,
                 certificate=certificate if lone else None,
+                keys=True,
                 entries=partial(_entries, evidence) if lone else tuple,
                 promise=True,
                 proof=False,
                 stamps=partial(_stamps, evidence) if lone else tuple,
                 stamped=evidence.body,
-                described=partial(_described_envelope, evidence, envelope, message, signature, certificate),
+                described=partial(_described, signature, certificate, content),
             ),
             trusting,
         )
@@ -86,7 +90,9 @@ def _together(conclusions: Sequence[Conclusion]) -> Conclusion:
     joined = reduce(add, conclusions)
     if joined.held:
         return replace(joined, stopped=tuple(stop for stop in joined.stopped if stop.by is not None))
-    return replace(joined, stopped=(max(joined.stopped, key=lambda stop: stop.step),)) if len(conclusions) > 1 else joined
+    return (
+        replace(joined, stopped=(max(joined.stopped, key=lambda stop: stop.step),)) if len(conclusions) > 1 else joined
+    )
 
 
 def _verify_signature(report: Report, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
@@ -106,17 +112,17 @@ def _verify_signature(report: Report, image: Image, trusting: Trusting) -> tuple
             signature=signature,
             message=evidence.body,
             certificate=certificate,
+            keys=True,
             entries=partial(_entries, evidence),
             promise=True,
             proof=False,
             stamps=partial(_stamps, evidence),
             stamped=signature,
-            described=partial(_described_payload, evidence, signature, certificate),
+            described=partial(_described, signature, certificate, Message(data=evidence.body)),
         ),
         trusting,
     )
-    stopped = tuple(f for stop in conclusion.stopped for f in report.failed(stop.step, stop.reason, stop.detail, by=stop.by))
-    return (*_claimed(report, image, conclusion.held), *stopped)
+    return (*_claimed(report, image, conclusion.held), *conclusion.failures(report))
 
 
 def _claimed(report: Report, image: Image, held: Sequence[Signed]) -> tuple[Finding, ...]:
@@ -171,21 +177,8 @@ def _stamps(evidence: Evidence) -> tuple[bytes, ...]:
     return (from_base64(members.get(_STAMP), _STAMP, reason),)
 
 
-def _described_payload(evidence: Evidence, signature: bytes, certificate: bytes | None, spki: bytes) -> Described:
-    return Described(signature=signature, certificate=certificate, spki=spki, message=evidence.body)
-
-
-def _described_envelope(
-    evidence: Evidence, envelope: Envelope, message: bytes, signature: bytes, certificate: bytes | None, spki: bytes
-) -> Described:
-    return Described(
-        signature=signature,
-        certificate=certificate,
-        spki=spki,
-        envelope=LoggedEnvelope(
-            payload_type=envelope.payload_type, payload=envelope.payload, signed=message, document=evidence.body
-        ),
-    )
+def _described(signature: bytes, certificate: bytes | None, content: Message | Enveloped, spki: bytes) -> Described:
+    return Described(signature=signature, spki=spki, certificate=certificate, content=content, tag_format=True)
 
 
 def read_payload(body: bytes) -> tuple[Digest, _Annotations]:

@@ -6,12 +6,13 @@ from preverify.model.evidence import Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.verify.envelope import Envelope
-from preverify.verify.predicates import read_predicate
+from preverify.verify.predicates import facts_of
 from preverify.verify.report import Report, Signed
 from preverify.verify.sigstore import Conclusion
-from preverify.verify.statement import COSIGN_SIGNATURE, Statement, parse_statement
+from preverify.verify.statement import COSIGN_SIGNATURE, Statement, read_statement
 
 _WORTH_A_LOOK = 1024 * 1024
+_Read = tuple[Statement, dict[str, object]]
 _UNREAD = MalformedEvidence(Reason.STATEMENT_MALFORMED, "not read")
 
 
@@ -31,24 +32,23 @@ def verify_statement(
     # What a failed finding is about decides only which rule gets to name its reason. That is worth reading a small
     # statement that nobody trusted signed, not a large one.
     worth = bool(conclusion.held) or len(envelope.payload) <= _WORTH_A_LOOK
-    statement = _read(envelope) if worth else _UNREAD
-    if isinstance(statement, Statement):
+    read = _read(envelope) if worth else _UNREAD
+    if not isinstance(read, MalformedEvidence):
+        statement = read[0]
         signs = cosign_signs and statement.predicate_type == COSIGN_SIGNATURE
         report = report.about(
             Claim.SIGNATURE if signs else Claim.ATTESTATION,
             predicate_type=statement.predicate_type,
             statement=statement.sha256,
         )
-    stopped = tuple(
-        finding for stop in conclusion.stopped for finding in report.failed(stop.step, stop.reason, stop.detail, by=stop.by)
-    )
+    stopped = conclusion.failures(report)
     if not conclusion.held:
         return stopped
-    return (*_held(report, envelope, statement, image, conclusion.held), *stopped)
+    return (*_held(report, envelope, read, image, conclusion.held), *stopped)
 
 
 def _held(
-    report: Report, envelope: Envelope, statement: Statement | MalformedEvidence, image: Image, held: tuple[Signed, ...]
+    report: Report, envelope: Envelope, read: _Read | MalformedEvidence, image: Image, held: tuple[Signed, ...]
 ) -> tuple[Finding, ...]:
     """Go on with what somebody trusted signed: its type, the statement, its subject, its predicate."""
 
@@ -60,22 +60,25 @@ def _held(
         seen = envelope.payload_type[:80]
         return failed(Step.SIGNED, Reason.PAYLOAD_TYPE_MISMATCH, f"signed {seen!r}, expected {IN_TOTO_PAYLOAD}")
     # The statement, from the bytes that were verified.
-    if isinstance(statement, MalformedEvidence):
-        return failed(Step.SIGNED, statement.reason, f"signed, but {statement.detail}")
+    if isinstance(read, MalformedEvidence):
+        return failed(Step.SIGNED, read.reason, f"signed, but {read.detail}")
+    statement, document = read
     # Its subject, by digest alone.
     subject = statement.about(image.subject.digest)
     if subject is None:
         detail = f"signed, but about {len(statement.subjects)} other subjects, not {image.subject.digest}"
         return failed(Step.PAYLOAD, Reason.SUBJECT_MISMATCH, detail)
     try:
-        predicate = () if report.claim is Claim.SIGNATURE else read_predicate(statement.predicate_type, envelope.payload)
+        predicate = (
+            () if report.claim is Claim.SIGNATURE else facts_of(statement.predicate_type, document, envelope.payload)
+        )
     except MalformedEvidence as error:
         return failed(Step.SUBJECT, error.reason, f"signed, but {error.detail}")
     return tuple(finding for by in held for finding in report.established(by, subject.annotations, predicate))
 
 
-def _read(envelope: Envelope) -> Statement | MalformedEvidence:
+def _read(envelope: Envelope) -> _Read | MalformedEvidence:
     try:
-        return parse_statement(envelope.payload)
+        return read_statement(envelope.payload)
     except MalformedEvidence as error:
         return error

@@ -1,22 +1,23 @@
-"""The steps that every Sigstore signature has in common, whichever way it was stored: who signed, vouched for by whom."""
+"""The steps that every Sigstore signature has in common, however it was stored: who signed, vouched for by whom."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from preverify.model.anchors import KeyAnchor, KeylessAnchor, Log, Stamps
 from preverify.model.errors import MalformedEvidence
-from preverify.model.findings import Signing, Step, TrustedTime
+from preverify.model.findings import Finding, Signing, Step, TrustedTime
 from preverify.model.reasons import Reason
 from preverify.model.trust import SigstoreRoot
-from preverify.verify.certificates import check_path, leaf_verifies, parse_certificate
+from preverify.verify.certificates import Certificate, check_path, leaf_verifies, parse_certificate
 from preverify.verify.fulcio import Identity, identity_of, signer_id
 from preverify.verify.log_bodies import Described, check_body
 from preverify.verify.log_entries import Entry
 from preverify.verify.logs import check_entry
 from preverify.verify.refusal import Refused
-from preverify.verify.report import Signed
+from preverify.verify.report import Report, Signed
 from preverify.verify.scts import check_sct
 from preverify.verify.timestamps import check_response
 from preverify.verify.trusting import Trusting
@@ -32,6 +33,7 @@ class Material:
         signature: The raw bytes.
         message: The exact bytes that it should cover.
         certificate: DER of the leaf that came with it, None where it was made with a bare key.
+        keys: Whether a trusted key may verify it. Not where a bundle says that it was made with a certificate.
         entries: Returns the log entries. Asked only where an anchor looks at logs; may raise `MalformedEvidence`.
         promise: An entry has to carry a signed entry time stamp (tag format, bundle v0.1).
         proof: An entry has to carry an inclusion proof (bundle v0.2 and later).
@@ -43,6 +45,7 @@ class Material:
     signature: bytes
     message: bytes
     certificate: bytes | None
+    keys: bool
     entries: Callable[[], Sequence[Entry]]
     promise: bool
     proof: bool
@@ -73,6 +76,11 @@ class Conclusion:
         held = tuple(dict.fromkeys((*self.held, *other.held)))
         return Conclusion(held=held, stopped=(*self.stopped, *other.stopped))
 
+    def failures(self, report: Report) -> tuple[Finding, ...]:
+        """Return the findings about anchors that do not hold."""
+        stops = (report.failed(stop.step, stop.reason, stop.detail, by=stop.by) for stop in self.stopped)
+        return tuple(finding for findings in stops for finding in findings)
+
 
 def conclude(material: Material, trusting: Trusting, *, hint: str = "") -> Conclusion:
     """Say under which anchors a signature holds.
@@ -82,7 +90,7 @@ def conclude(material: Material, trusting: Trusting, *, hint: str = "") -> Concl
         trusting: The anchors, and what they trust.
         hint: Which key the evidence says that it was made with; for wording only.
     """
-    by_key = _by_key(material, trusting)
+    by_key = _by_key(material, trusting) if material.keys else Conclusion()
     if material.certificate is not None and trusting.keyless:
         return by_key + _by_certificate(material, material.certificate, trusting)
     if by_key.held or by_key.stopped:
@@ -92,8 +100,8 @@ def conclude(material: Material, trusting: Trusting, *, hint: str = "") -> Concl
 
 def _nobody(material: Material, trusting: Trusting, hint: str) -> Stop:
     """Say why a signature that no anchor claims establishes nothing."""
-    if material.certificate is not None and not trusting.keyring.keys:
-        detail = "signed with a certificate, and no signer of the policies is one that has certificates"
+    if not material.keys:
+        detail = "signed with a certificate, expected one of the trusted keys"
         return Stop(step=Step.PARSED, reason=Reason.WRONG_KEY, detail=detail)
     reason, detail = trusting.keyring.explain(material.signature, material.message, hint)
     if reason is Reason.WRONG_KEY and material.certificate is not None:
@@ -160,32 +168,43 @@ def _keyless(material: Material, der: bytes, anchor: KeylessAnchor, trusting: Tr
         Sigstore client specification, "Verification"; formats of cosign follow the same steps.
     """
     root = trusting.root(anchor)
-    step = Step.PARSED
-    try:
+    with _stopping_at(Step.PARSED):
         leaf = parse_certificate(der)
-        # (8) before the others: a signature that its own certificate does not verify makes everything else moot.
-        if not leaf_verifies(leaf, material.signature, material.message):
-            raise Refused(Reason.SIGNATURE_INVALID, "does not verify under the certificate that came with it")
-        # (2) Every time that somebody trusted vouches for. (6), (9) The log entry, and that it is about this.
+        # Step (8) before the others: a signature that its own certificate does not verify makes everything else moot.
+        _check_signature(leaf, material)
+        # Step (2): every time that somebody trusted vouches for. Steps (6) and (9): a log entry, and it is about this.
         stamps = _stamps(material, anchor.stamps, root)
         logged = _logged(material, anchor.log, root, stamps, leaf.spki)
         times = (*stamps, *logged.times)
-        if not times and anchor.log is Log.REQUIRED:
-            detail = "nobody trusted says when this was signed: neither a log with signed times nor a time stamp"
-            raise Refused(Reason.NO_TRUSTED_TIME, detail)
-        # (3), (7) The chain, at each of these times; without any, now is the time that counts.
-        moments = tuple(time.at for time in times) or (trusting.now,)
-        path = check_path(leaf, root.authorities, moments)
-        step = Step.SIGNED
-        # (4)
+        _check_times(times, anchor)
+        # Steps (3) and (7): the chain, at each of these times; without any, now is the time that counts.
+        path = check_path(leaf, root.authorities, tuple(time.at for time in times) or (trusting.now,))
+    with _stopping_at(Step.SIGNED):
+        # Step (4): the certificate was logged itself.
         ct = (check_sct(leaf, path.issuer, root.ct_logs),) if anchor.sct else ()
-        # (5) What the certificate says of its owner; whether that is the wanted one is for policies to say.
+        # Step (5): what the certificate says of its owner; whether that is the wanted one is for policies to say.
         who = identity_of(leaf)
+    rests_on = tuple(sorted({*_ids(times, logged.by), *ct, path.authority_id}))
+    return _signed(anchor, who, times, rests_on, None if times else path.until)
+
+
+@contextmanager
+def _stopping_at(step: Step) -> Iterator[None]:
+    try:
+        yield
     except Refused as refused:
         raise _Stopped(step, refused) from refused
-    rests_on = tuple(sorted({*_ids(times, logged.by), *ct, path.authority_id}))
-    until = None if times else path.until
-    return _signed(anchor, who, times, rests_on, until)
+
+
+def _check_signature(leaf: Certificate, material: Material) -> None:
+    if not leaf_verifies(leaf, material.signature, material.message):
+        raise Refused(Reason.SIGNATURE_INVALID, "does not verify under the certificate that came with it")
+
+
+def _check_times(times: Sequence[TrustedTime], anchor: KeylessAnchor) -> None:
+    if not times and anchor.log is Log.REQUIRED:
+        detail = "nobody trusted says when this was signed: neither a log with signed times nor a time stamp"
+        raise Refused(Reason.NO_TRUSTED_TIME, detail)
 
 
 def _signed(
@@ -240,9 +259,7 @@ def _stamps(material: Material, demand: Stamps, root: SigstoreRoot) -> tuple[Tru
     return tuple(times.values())
 
 
-def _logged(
-    material: Material, demand: Log, root: SigstoreRoot, stamps: Sequence[TrustedTime], spki: bytes
-) -> _Logged:
+def _logged(material: Material, demand: Log, root: SigstoreRoot, stamps: Sequence[TrustedTime], spki: bytes) -> _Logged:
     """Return which trusted logs hold this signature. Entries of other logs are as good as none."""
     if demand is Log.NONE:
         return _Logged()

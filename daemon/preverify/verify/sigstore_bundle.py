@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from functools import partial
 
 from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.findings import Claim, Finding, Step
@@ -10,7 +9,7 @@ from preverify.model.reasons import Reason
 from preverify.verify.bundle_document import BundleDocument, MessageSignature, malformed, read_bundle
 from preverify.verify.certificates import parse_certificate
 from preverify.verify.envelope import Envelope
-from preverify.verify.log_bodies import Described
+from preverify.verify.log_bodies import Described, Enveloped, Message
 from preverify.verify.refusal import Refused
 from preverify.verify.report import Report
 from preverify.verify.signed_statement import verify_statement
@@ -59,17 +58,36 @@ def check_chain(bundle: BundleDocument) -> None:
 def envelope_conclusion(bundle: BundleDocument, envelope: Envelope, trusting: Trusting) -> Conclusion:
     """Say under which anchors the envelope of a bundle is signed."""
     message = envelope.signed_bytes
-    described = partial(_described_envelope, bundle, envelope, message)
-    material = material_of(bundle, envelope.signatures[0], message, described)
-    return conclude(material, trusting, hint=bundle.hint)
+    content = Enveloped(payload_type=envelope.payload_type, payload=envelope.payload, pae=message)
+    return conclude(_material(bundle, envelope.signatures[0], message, content), trusting, hint=bundle.hint)
 
 
 def message_conclusion(
     bundle: BundleDocument, signed: MessageSignature, message: bytes, trusting: Trusting
 ) -> Conclusion:
     """Say under which anchors a signature over `message` holds."""
-    described = partial(_described_message, bundle, signed, message)
-    return conclude(material_of(bundle, signed.signature, message, described), trusting, hint=bundle.hint)
+    material = _material(bundle, signed.signature, message, Message(data=message))
+    return conclude(material, trusting, hint=bundle.hint)
+
+
+def _material(bundle: BundleDocument, signature: bytes, message: bytes, content: Message | Enveloped) -> Material:
+    certificate = bundle.certificates[0] if bundle.certificates else None
+
+    def described(spki: bytes) -> Described:
+        return Described(signature=signature, spki=spki, certificate=certificate, content=content)
+
+    return Material(
+        signature=signature,
+        message=message,
+        certificate=certificate,
+        keys=certificate is None,
+        entries=lambda: bundle.entries,
+        promise=bundle.version == 1,
+        proof=bundle.version > 1,
+        stamps=lambda: bundle.stamps,
+        stamped=signature,
+        described=described,
+    )
 
 
 def contradicts(signed: MessageSignature, content: bytes) -> bool:
@@ -84,9 +102,11 @@ def _over_manifest(
     report: Report, bundle: BundleDocument, signed: MessageSignature, image: Image, trusting: Trusting
 ) -> tuple[Finding, ...]:
     conclusion = message_conclusion(bundle, signed, image.manifest, trusting)
-    stopped = tuple(f for stop in conclusion.stopped for f in report.failed(stop.step, stop.reason, stop.detail, by=stop.by))
+    stopped = conclusion.failures(report)
     if conclusion.held and contradicts(signed, image.manifest):
         detail = "messageDigest is not the digest of what is signed"
-        wrong = (f for by in conclusion.held for f in report.failed(Step.SIGNED, Reason.CONTENT_MISMATCH, detail, by=by))
+        wrong = (
+            f for by in conclusion.held for f in report.failed(Step.SIGNED, Reason.CONTENT_MISMATCH, detail, by=by)
+        )
         return (*wrong, *stopped)
     return (*(f for by in conclusion.held for f in report.established(by)), *stopped)

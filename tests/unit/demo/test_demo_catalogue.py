@@ -16,8 +16,8 @@ from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet, load
 from preverify.registry import open_source
 from preverify.settings import Source
-from preverify.verify import verify
 from support import demo_images
+from support.signed import verify
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_row_leads_to_its_verdict(row: Row, registry: Registry, policies: Poli
     repository = Repository(registry.address, row.repository)
     image = source.resolve(repository, row.tag)
     gathered = source.gather(image)
-    findings = verify(image, gathered.evidence, [signer.key for signer in policies.signers])
+    findings = verify(image, gathered.evidence, [signer.anchor.key for signer in policies.signers])
     (policy,) = policies.matching(repository)
     verdict = decide(
         policy, gathered, findings, now=clock.now(), trust_epoch="test", new_id=lambda prefix: f"{prefix}_1"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from preverify.model.anchors import KeyAnchor
 from preverify.model.errors import BadConfiguration
 from preverify.model.reference import Repository
 from preverify.policy import documents
@@ -38,7 +39,7 @@ def test_a_policy_is_compiled_with_its_signers_resolved() -> None:
             }
         ],
     }
-    assert loaded.keys == (key("release"),)
+    assert loaded.anchors == (KeyAnchor(key=key("release")),)
 
 
 def test_several_documents_stand_in_one_file() -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from preverify.model.anchors import KeyAnchor
 from preverify.model.errors import BadConfiguration
 from preverify.model.reference import Repository
 from preverify.model.verdicts import Mode
@@ -76,7 +77,7 @@ def test_the_document_is_canonical_and_rebuilds_the_same_set() -> None:
     loaded = three()
     again = PolicySet.from_document(loaded.document)
     assert again == loaded
-    assert (again.digest, again.profile_digest, again.keys) == (loaded.digest, loaded.profile_digest, loaded.keys)
+    assert (again.digest, again.profile_digest, again.anchors) == (loaded.digest, loaded.profile_digest, loaded.anchors)
     assert again.policies == loaded.policies
     assert json.dumps(json.loads(loaded.document), separators=(",", ":"), sort_keys=True).encode() == loaded.document
 
@@ -84,13 +85,13 @@ def test_the_document_is_canonical_and_rebuilds_the_same_set() -> None:
 def test_a_set_without_policies_has_a_document_too() -> None:
     empty = policy_set()
     assert PolicySet.from_document(empty.document) == empty
-    assert (empty.keys, len(empty.signers)) == ((), 4)
+    assert (empty.anchors, len(empty.signers)) == ((), 4)
 
 
 def test_unused_signers_take_no_part_in_decisions() -> None:
     loaded = policy_set(policy_text(SIGNED))
     assert [s.name for s in loaded.signers] == ["release", "release-again", "security", "vendor"]
-    assert loaded.keys == (key("release"),)
+    assert loaded.anchors == (KeyAnchor(key=key("release")),)
     assert [s.name for s in PolicySet.from_document(loaded.document).signers] == ["release"]
 
 

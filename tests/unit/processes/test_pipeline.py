@@ -9,7 +9,8 @@ from preverify import pipeline
 from preverify.model.evidence import Gathered, Image
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
-from preverify.model.verdicts import TRUST_EPOCH, Outcome, RuleResult, Verdict
+from preverify.model.trust import KEYS_ONLY, Trust
+from preverify.model.verdicts import Outcome, RuleResult, Verdict
 from preverify.policy.documents import PolicySet, load
 from preverify.ports import Layout, Recording, StoredStatement
 from support.values import digest_of_number
@@ -64,7 +65,7 @@ def verdict(policies: PolicySet, outcome: Outcome, *, name: str = "v_1", valid: 
         subject=SUBJECT,
         policy="signed",
         policy_digest=policies.policies[0].digest,
-        trust_epoch=TRUST_EPOCH,
+        trust_epoch=KEYS_ONLY,
         outcome=outcome,
         rules=(RuleResult(rule="signed", outcome=outcome, reason=reason, detail=""),),
         decided_at=NOW,
@@ -194,7 +195,7 @@ def test_a_verdict_under_another_policy_digest_counts_for_nothing(policies: Poli
 
 
 def test_an_image_that_no_policy_matches_any_more_loses_its_statement(policies: PolicySet) -> None:
-    empty = PolicySet.of({}, {})
+    empty = PolicySet.of({}, {}, Trust())
     image = Image(subject=SUBJECT, manifest=b"{}", media_type="application/vnd.oci.image.manifest.v1+json")
     recording = pipeline.settle(
         pipeline.Look(gathered=Gathered(image=image), findings=(), verdicts=()),

@@ -15,7 +15,7 @@ from preverify.model.digest import Digest
 from preverify.model.errors import BadConfiguration, BadInput, PreverifyError
 from preverify.model.evidence import Evidence, Format, Image, Place
 from preverify.store import open_store
-from preverify.verify import verify
+from support.signed import verify
 from support.signing import FURTHER, POLICY, Desk, activate, open_desk, policies, record, signatory
 
 

@@ -13,9 +13,9 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Evidence, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
-from preverify.verify import verify
 from preverify.verify.cosign_legacy import MAX_PAYLOAD_BYTES, SIGNATURE_ANNOTATION, read_payload
 from support import signed
+from support.signed import verify
 
 IMAGE = signed.image("legacy-key-ec1")
 DIGEST = IMAGE.subject.digest
@@ -252,9 +252,9 @@ def test_attestations_that_establish_nothing(layer: Evidence, reason: Reason, st
 
 
 def test_a_large_attestation_holds_and_an_untrusted_one_is_not_read() -> None:
-    statement = signed.statement(DIGEST, predicate={"parts": ["x" * 100] * 12_000})
+    statement = signed.statement(DIGEST, "https://acme.test/parts", predicate={"parts": ["x" * 100] * 12_000})
     finding = one(signed.attestation(signed.envelope(statement)))
     assert finding.established
-    assert finding.predicate_type == signed.VULN
+    assert finding.predicate_type == "https://acme.test/parts"
     foreign = one(signed.attestation(signed.envelope(statement, by=("stranger",))))
     assert (foreign.reason, foreign.claim, foreign.predicate_type) == (Reason.WRONG_KEY, Claim.ATTESTATION, "")

@@ -11,8 +11,9 @@ from preverify.model.evidence import Flaw, Format
 from preverify.model.findings import Claim, Step
 from preverify.model.keys import TrustedKey
 from preverify.model.reasons import Reason
-from preverify.verify import FORMATS, verify
+from preverify.verify import FORMATS
 from support import signed
+from support.signed import verify
 
 IMAGE = signed.image("legacy-key-ec1")
 EC1, EC2 = signed.key("ec1"), signed.key("ec2")

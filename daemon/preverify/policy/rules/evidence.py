@@ -85,9 +85,7 @@ def conclude(demand: Demand, look: Look) -> RuleResult:
     return _not_passed(demand, look, valid, best)
 
 
-def _passed(
-    demand: Demand, look: Look, valid: Sequence["_Valid"], *, skipped: bool = False
-) -> RuleResult | None:
+def _passed(demand: Demand, look: Look, valid: Sequence["_Valid"], *, skipped: bool = False) -> RuleResult | None:
     """Return the result where enough distinct signers stand for it, each by an authority of its own."""
     claims = {each.authority: each.signers for each in valid}
     if skipped and look.subject is not None:
@@ -117,9 +115,7 @@ def _passed(
     )
 
 
-def _not_passed(
-    demand: Demand, look: Look, valid: Mapping[str, "_Valid"], best: "_Failure | None"
-) -> RuleResult:
+def _not_passed(demand: Demand, look: Look, valid: Mapping[str, "_Valid"], best: "_Failure | None") -> RuleResult:
     if look.unobtained:
         first = look.unobtained[0]
         return _say(demand, Outcome.UNDECIDED, first.reason, f"{first.what}: {first.detail}", ())
