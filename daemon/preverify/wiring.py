@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from preverify import pipeline, schedule
@@ -30,21 +31,26 @@ from preverify.observe import (
     share,
 )
 from preverify.policy.documents import PolicySet, load
+from preverify.policy.trust_documents import ReadRoot, RootRequest
 from preverify.ports import Layout, Signing
 from preverify.records import Records, make_ready
 from preverify.records import open_records as open_records  # noqa: PLC0414 - for the commands too
 from preverify.registry import open_source
+from preverify.registry.addresses import Reach
+from preverify.registry.engine import Engine
 from preverify.serve import check_answers
 from preverify.settings import Settings, Source, read_bounded
 from preverify.signing import SigningClient, SigningProcess, public_key
 from preverify.store import open_store
 from preverify.supervisor import ChildSpec, Supervisor, notify_ready
+from preverify.trust import Roots, list_files, read_built_in
 from preverify.verify import load_public_key
 from preverify.work import SocketBell
 from preverify.worker import Watched, Worker
 
 _MAX_POLICY_BYTES = 4 * 1024 * 1024
 _MAX_KEY_BYTES = 64 * 1024
+_MAX_NAMED_BYTES = 4 * 1024 * 1024
 _BACKLOG = 2048
 
 
@@ -54,11 +60,39 @@ def load_policies(settings: Settings) -> PolicySet:
     Raises:
         BadConfiguration: no directory, no document in it, or one that cannot be used.
     """
-    return read_policies((settings.policies.directory,))
+    return policies_and_roots(settings)[0]
 
 
-def read_policies(places: tuple[Path, ...]) -> PolicySet:
-    """Load policy documents from files and directories; key files are named relative to the first of them."""
+def policies_and_roots(settings: Settings) -> tuple[PolicySet, tuple[RootRequest, ...]]:
+    """Load the configured policy directory; say too which of its roots are built in or come by TUF.
+
+    Raises:
+        BadConfiguration: as `load_policies`.
+        Unavailable: a root by TUF was never fetched and cannot be now.
+    """
+    roots, asked = open_roots(settings), dict[RootRequest, None]()
+
+    def read_root(request: RootRequest) -> bytes:
+        asked[request] = None
+        return roots.read(request)
+
+    return read_policies((settings.policies.directory,), read_root), tuple(asked)
+
+
+def read_policies(places: tuple[Path, ...], read_root: ReadRoot = read_built_in) -> PolicySet:
+    """Load policy documents from files and directories; other files are named relative to the first of them."""
+    files, base = policy_files(places)
+    documents = [(str(path), read_bounded(path, _MAX_POLICY_BYTES)) for path in files]
+    return load(
+        documents,
+        lambda name: read_bounded(base / name, _MAX_NAMED_BYTES),
+        read_root=read_root,
+        list_files=partial(list_files, base),
+    )
+
+
+def policy_files(places: tuple[Path, ...]) -> tuple[tuple[Path, ...], Path]:
+    """Return the policy documents in files and directories, and what the files that they name are relative to."""
     files: list[Path] = []
     for place in places:
         if place.is_dir():
@@ -69,9 +103,20 @@ def read_policies(places: tuple[Path, ...]) -> PolicySet:
             raise BadConfiguration("no such file or directory, expected policy documents", where=str(place))
     if not files:
         raise BadConfiguration("no *.yaml in it, expected policy documents", where=str(places[0]))
-    base = places[0] if places[0].is_dir() else places[0].parent
-    documents = [(str(path), read_bounded(path, _MAX_POLICY_BYTES)) for path in files]
-    return load(documents, lambda name: read_bounded(base / name, _MAX_KEY_BYTES))
+    return tuple(files), places[0] if places[0].is_dir() else places[0].parent
+
+
+def open_roots(settings: Settings) -> Roots:
+    """Construct the adapter of roots that are built in or come by TUF. Nothing is fetched before one is asked for."""
+    engine = Engine(ca_file=settings.trust.ca_file)
+
+    def get(url: str, max_bytes: int) -> tuple[int, bytes]:
+        # Any address may be asked: it stands in the policy directory, redirects are not followed, and nothing secret
+        # is sent.
+        response = engine.request("GET", url, max_bytes=max_bytes, reach=Reach.PRIVATE)
+        return response.status_code, response.content
+
+    return Roots(settings.trust, settings.state / "trust", SystemClock(), get)
 
 
 def own_keys(settings: Settings) -> tuple[TrustedKey, ...]:

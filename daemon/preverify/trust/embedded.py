@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from importlib import resources
 from urllib.parse import quote
 
+from preverify.model.errors import BadConfiguration
 from preverify.policy.trust_documents import BUILT_IN, RootRequest
 
 _ADDRESSES = dict(
@@ -33,3 +34,15 @@ def completed(request: RootRequest) -> RootRequest:
         return request
     found = embedded(request.name)
     return RootRequest(name=request.name, url=found.url, root=found.root)
+
+
+def read_built_in(request: RootRequest) -> bytes:
+    """Return the embedded copy of a root, for where no state directory is configured.
+
+    Raises:
+        BadConfiguration: the root comes by TUF.
+    """
+    if request.url:
+        detail = f"root {request.name!r} comes by TUF: name the configuration (--config), whose state directory has it"
+        raise BadConfiguration(detail)
+    return embedded(request.name).target
