@@ -54,6 +54,17 @@ def envelope_of(document: object) -> Envelope | None:
     return from_document(document["dsseEnvelope"])
 
 
+def certificate_of(document: object) -> bytes | None:
+    """Return the signing certificate (DER) inside a parsed bundle; None where it has none, or none that can be read."""
+    material = document.get("verificationMaterial") if isinstance(document, dict) else None
+    certificate = material.get("certificate") if isinstance(material, dict) else None
+    raw = certificate.get("rawBytes") if isinstance(certificate, dict) else None
+    try:
+        return base64.b64decode(raw, validate=True) if isinstance(raw, str) else None
+    except ValueError:
+        return None
+
+
 def shadows(body: bytes) -> bool:
     """Say whether cosign v3 takes `body` for a bundle, and so stops reading `.sig` and `.att`.
 

@@ -47,7 +47,7 @@ def seal(payload: bytes, signature: bytes) -> bytes:
 
 
 def parse(data: bytes) -> Envelope:
-    """Read an envelope.
+    """Read an envelope as we store it: plain, or in the bundle that it was signed into (keyless).
 
     Raises:
         MalformedEvidence: `envelope-malformed`, or `too-large`.
@@ -55,7 +55,10 @@ def parse(data: bytes) -> Envelope:
     Spec:
         DSSE v1, envelope document. Base64 in the standard or the URL-safe alphabet.
     """
-    return from_document(parse_json(data, max_bytes=MAX_ENVELOPE_BYTES, reason=Reason.ENVELOPE_MALFORMED))
+    document = parse_json(data, max_bytes=MAX_ENVELOPE_BYTES, reason=Reason.ENVELOPE_MALFORMED)
+    if isinstance(document, dict) and "dsseEnvelope" in document:
+        document = document["dsseEnvelope"]
+    return from_document(document)
 
 
 def from_document(document: object) -> Envelope:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from preverify.model.keys import TrustedKey
+from preverify.attest.identity import Own
 from preverify.ports import Clock, Observer, Registry
 from preverify.settings import Source
 
@@ -12,7 +12,7 @@ def open_source(
     source: Source,
     *,
     clock: Clock,
-    own_keys: Sequence[TrustedKey] = (),
+    own_keys: Sequence[Own] = (),
     observer: Observer | None = None,
 ) -> Registry:
     """Return the adapter for a configured source.

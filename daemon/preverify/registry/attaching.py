@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from preverify.attest import att, bundle, envelope, referrer
+from preverify.attest.identity import Own
 from preverify.attest.manifests import MAX_MANIFEST_BYTES
 from preverify.attest.ours import resource_of
 from preverify.model.digest import Digest
@@ -73,14 +74,14 @@ class Attaching:
     Attributes:
         client: The registry.
         subject: The image.
-        keys: What our statements verify under.
+        keys: What our statements are recognised by.
         known: Digests that we noted when we attached something: ours, whatever key they verify under today.
         has_api: False where the caller knows that there is no referrers API.
     """
 
     client: Client
     subject: Subject
-    keys: Sequence[TrustedKey]
+    keys: Sequence[Own]
     known: Collection[str] = ()
     has_api: bool = True
     _resources: dict[Digest, str | None] = field(default_factory=dict)
@@ -184,13 +185,13 @@ class Attaching:
                 )
         return tuple(found)
 
-    def put_bundle(self, image: Image, sealed: bytes, key: TrustedKey) -> Digest:
-        """Attach an envelope as a bundle. The same envelope gives the same manifest.
+    def put_bundle(self, image: Image, sealed: bytes, own: Own) -> Digest:
+        """Attach an envelope as a bundle, or the bundle that it was signed into. The same bytes give the same manifest.
 
         Raises:
             Refused: the registry takes the blobs but not the manifest or the fallback tag.
         """
-        body = bundle.build(sealed, key)
+        body = bundle.build(sealed, own) if isinstance(own, TrustedKey) else sealed
         created = referrer.created_of(envelope.parse(sealed).payload)
         manifest = referrer.manifest(image, body, created=created)
         self.client.put_blob(self.path, referrer.EMPTY)

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from preverify.attest.att import tag as attestation_tag
 from preverify.attest.bundle import BUNDLE_PREFIX, shadows
+from preverify.attest.identity import Own
 from preverify.attest.ours import is_ours
 from preverify.attest.referrer import fallback_tag
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence, NotFound, Unavailable
 from preverify.model.evidence import Evidence, Flaw, Format, Gathered, Image, Place, Unobtained
-from preverify.model.keys import TrustedKey
 from preverify.model.reasons import Reason
 from preverify.model.reference import is_tag
 from preverify.ports import Clock
@@ -60,7 +60,7 @@ def gather(
     image: Image,
     *,
     clock: Clock,
-    own_keys: Sequence[TrustedKey] = (),
+    own_keys: Sequence[Own] = (),
     limits: GatherLimits | None = None,
 ) -> Gathered:
     """Read all evidence beside `image`. Never raises for evidence.
@@ -89,7 +89,7 @@ class _Look:
     reader: Reader
     image: Image
     clock: Clock
-    own_keys: tuple[TrustedKey, ...]
+    own_keys: tuple[Own, ...]
     limits: GatherLimits
     evidence: list[Evidence] = field(default_factory=list)
     unobtained: list[Unobtained] = field(default_factory=list)

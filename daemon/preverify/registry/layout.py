@@ -5,11 +5,11 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from preverify.attest.identity import Own
 from preverify.model import strict_json
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Unavailable
 from preverify.model.evidence import Gathered, Image
-from preverify.model.keys import TrustedKey
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject, is_repository_path, is_tag
 from preverify.ports import Clock, Layout, Publication, PublishState, TagPage
@@ -192,7 +192,7 @@ class LayoutRegistry:
         source: Source,
         *,
         clock: Clock,
-        own_keys: Sequence[TrustedKey] = (),
+        own_keys: Sequence[Own] = (),
         limits: GatherLimits | None = None,
     ) -> None:
         root = Path(source.registry.removeprefix(PREFIX))

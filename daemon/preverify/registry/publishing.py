@@ -7,11 +7,11 @@ bundle of ours goes only where a foreign one does that already, or where it was 
 from dataclasses import dataclass, field
 
 from preverify.attest import att
+from preverify.attest.identity import Own, OwnIdentity
 from preverify.attest.ours import resource_of
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence, NotFound
 from preverify.model.evidence import Image
-from preverify.model.keys import TrustedKey
 from preverify.model.reference import Subject, is_tag
 from preverify.ports import Clock, Layout, Publication, PublishState
 from preverify.registry.attaching import AttachedBundle, AttachedLayers, Attaching
@@ -67,7 +67,7 @@ class Publisher:
 
     client: Client
     settings: Publish
-    keys: tuple[TrustedKey, ...]
+    keys: tuple[Own, ...]
     clock: Clock
     _no_api_until: float = 0.0
     _removal: dict[str, tuple[float, bool]] = field(default_factory=dict)
@@ -75,19 +75,19 @@ class Publisher:
     def publish(self, subject: Subject, sealed: bytes, layout: Layout, *, supersedes: tuple[str, ...]) -> Publication:
         """Attach `sealed` in the layout that is right now, in place of our older statements about the subject."""
         before = self.client.requests
-        key = self._key_of(subject, sealed)
-        if key is None:
+        own = self._own(subject, sealed)
+        if own is None:
             detail = "the envelope is no statement about this subject under today's signing key"
             return self._settled(PublishState.UNPUBLISHED, detail, before)
         work = self._attaching(subject, known=supersedes)
         seen = self._look(work)
         try:
-            targets = self._targets(work, seen, layout)
-            manifests = self._attach(work, seen, sealed, key, targets)
+            targets = self._targets(work, seen, layout, own)
+            manifests = self._attach(work, seen, sealed, own, targets)
         except _NoLayout as no:
             return self._unpublished(work, no, before)
         except (Refused, MalformedEvidence) as error:
-            elsewhere = self._elsewhere(work, sealed, layout)
+            elsewhere = self._elsewhere(work, sealed, own, layout)
             if elsewhere is None:
                 why = _NoLayout(PublishState.UNPUBLISHED, f"cannot be attached here: {error}")
                 return self._unpublished(work, why, before)
@@ -111,7 +111,7 @@ class Publisher:
 
     # --- where to -----------------------------------------------------------------------------------------------------
 
-    def _targets(self, work: Attaching, seen: _Seen, layout: Layout) -> tuple[Layout, ...]:
+    def _targets(self, work: Attaching, seen: _Seen, layout: Layout, own: Own) -> tuple[Layout, ...]:
         """Return the places for `layout`.
 
         Raises:
@@ -119,6 +119,8 @@ class Publisher:
         """
         if layout is Layout.NONE:
             raise _NoLayout(PublishState.UNPUBLISHED, "publish.layout is none")
+        if isinstance(own, OwnIdentity):
+            return self._only_bundle(work, seen, layout)
         if layout is Layout.AUTO:
             wanted = self._automatic(work, seen)
         else:
@@ -130,6 +132,18 @@ class Publisher:
         if wanted != (Layout.BUNDLE,) and not is_tag(att.tag(work.subject.digest)):
             raise _NoLayout(PublishState.UNPUBLISHED, f"a {work.subject.digest.algorithm} digest has no .att tag")
         return wanted
+
+    def _only_bundle(self, work: Attaching, seen: _Seen, layout: Layout) -> tuple[Layout, ...]:
+        """Return the one place for a keyless statement: `.att` layers do not carry what vouches for it."""
+        if layout not in {Layout.AUTO, Layout.BUNDLE}:
+            raise _NoLayout(
+                PublishState.UNPUBLISHED, f"a keyless statement goes only into a bundle, not {layout.value}"
+            )
+        if layout is Layout.BUNDLE or not seen.foreign_bundle:
+            self._check_bundle(work, seen)
+        elif not self._removable(work):
+            raise _NoLayout(PublishState.UNPUBLISHED, "this registry would not let a bundle of ours be withdrawn")
+        return (Layout.BUNDLE,)
 
     def _automatic(self, work: Attaching, seen: _Seen) -> tuple[Layout, ...]:
         if not seen.foreign_bundle:
@@ -184,22 +198,22 @@ class Publisher:
     # --- doing it -----------------------------------------------------------------------------------------------------
 
     def _attach(
-        self, work: Attaching, seen: _Seen, sealed: bytes, key: TrustedKey, targets: tuple[Layout, ...]
+        self, work: Attaching, seen: _Seen, sealed: bytes, own: Own, targets: tuple[Layout, ...]
     ) -> tuple[str, ...]:
         """Attach in each place; returns what to note for the withdrawal: manifests, and the envelope as a layer."""
         noted: list[str] = []
         for target in targets:
             if target is Layout.BUNDLE:
-                noted.append(str(work.put_bundle(self._image(work.subject), sealed, key)))
+                noted.append(str(work.put_bundle(self._image(work.subject), sealed, own)))
                 continue
             standing = seen.detached if target is Layout.DETACHED else seen.layers
             written = work.write_layer(self._place(work, target), sealed, seen=standing)
             noted += [digest for digest in (written, str(Digest.of(sealed))) if digest is not None]
         return tuple(dict.fromkeys(noted))
 
-    def _elsewhere(self, work: Attaching, sealed: bytes, layout: Layout) -> tuple[str, ...] | None:
+    def _elsewhere(self, work: Attaching, sealed: bytes, own: Own, layout: Layout) -> tuple[str, ...] | None:
         """Fall back to the detached repository where the image's own does not take a change (immutable tags)."""
-        if layout is not Layout.AUTO or self.settings.detached_repository is None:
+        if layout is not Layout.AUTO or self.settings.detached_repository is None or isinstance(own, OwnIdentity):
             return None
         try:
             written = work.write_layer(self.settings.detached_repository, sealed)
@@ -288,11 +302,11 @@ class Publisher:
         manifest = self.client.get_manifest(subject.repository.path, subject.digest)
         return Image(subject=subject, manifest=manifest.data, media_type=manifest.media_type)
 
-    def _key_of(self, subject: Subject, sealed: bytes) -> TrustedKey | None:
-        """Return the key of ours that signed `sealed`, where it is a statement about `subject`."""
-        for key in self.keys:
-            if resource_of(sealed, (key,)) == str(subject):
-                return key
+    def _own(self, subject: Subject, sealed: bytes) -> Own | None:
+        """Return which of us signed `sealed`, where it is a statement about `subject`."""
+        for own in self.keys:
+            if resource_of(sealed, (own,)) == str(subject):
+                return own
         return None
 
     def _settled(

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from preverify.attest.identity import Own
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.evidence import Gathered, Image
-from preverify.model.keys import TrustedKey
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.ports import Clock, Layout, Publication, TagPage
@@ -30,7 +30,7 @@ class RemoteRegistry:
         client: Client,
         *,
         clock: Clock,
-        own_keys: Sequence[TrustedKey] = (),
+        own_keys: Sequence[Own] = (),
         limits: GatherLimits | None = None,
     ) -> None:
         self.source = source

@@ -206,15 +206,63 @@ class Trust(_Part):
     """PEM bundle that replaces the system's authorities towards TUF repositories."""
 
 
+class Keyless(_Part):
+    """Signing by short-lived certificates. Only the files and the services that they name take part."""
+
+    identity_token_file: Path = Field(alias="identityTokenFile")
+    """File with the identity token (audience `sigstore`), read anew for each signature: such tokens rotate."""
+    trusted_root_file: Path = Field(alias="trustedRootFile")
+    """`trusted_root.json` of the instance; read at start."""
+    signing_config_file: Path = Field(alias="signingConfigFile")
+    """Signing configuration (v0.2) that names certificate authority, log and time stamp authorities; read at start."""
+    issuer: str = Field(min_length=1, max_length=2048)
+    """Issuer of the token, as certificates name it. Statements are ours only with exactly this."""
+    identity: str = Field(min_length=1, max_length=2048)
+    """Identity that certificates name: an e-mail address or URI. Statements are ours only with exactly this."""
+
+
+_URI_SCHEMES = ("awskms", "azurekms", "gcpkms", "hashivault", "hsm")
+
+
 class Signing(_Part):
-    """Our own signature. Without `keyFile` nothing is published."""
+    """Our own signature, by one of `keyFile`, `uri` and `keyless`. Without any nothing is published."""
 
     key_file: Path | None = Field(None, alias="keyFile")
     """PEM private key, ECDSA P-256 by default. Only the signing process opens it."""
+    uri: str | None = Field(None, max_length=2048)
+    """Key that stays where it is: `awskms:…`, `azurekms:…`, `gcpkms:…`, `hashivault:name/version`, `hsm:id?label=…`."""
+    public_key_file: Path | None = Field(None, alias="publicKeyFile")
+    """PEM public key (ECDSA P-256 or Ed25519) that belongs to `uri`."""
+    pin_file: Path | None = Field(None, alias="pinFile")
+    """File with the PIN of the token that `hsm:` names."""
+    pkcs11_module: Path | None = Field(None, alias="pkcs11Module")
+    """PKCS#11 library of the device that `hsm:` names."""
+    keyless: Keyless | None = None
     verifier_id: str = Field("urn:preverify:verifier", alias="verifierId")
     """URI that names this verifier in every statement."""
     published_validity: Duration = Field(timedelta(days=7), alias="publishedValidity")
     """How long a published statement holds; renewed at half."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [
+            name for name, given in (("keyFile", self.key_file), ("uri", self.uri), ("keyless", self.keyless)) if given
+        ]
+        if len(ways) > 1:
+            raise ValueError(f"says {' and '.join(ways)}, expected one way to sign")
+        if (self.uri is None) != (self.public_key_file is None):
+            raise ValueError("uri and publicKeyFile go together: what is signed elsewhere is checked here")
+        scheme = (self.uri or "").partition(":")[0]
+        if self.uri is not None and scheme not in _URI_SCHEMES:
+            raise ValueError(f"uri is for {scheme[:40]!r}, expected one of {', '.join(f'{s}:' for s in _URI_SCHEMES)}")
+        if (scheme == "hsm") != (self.pin_file is not None) or (scheme == "hsm") != (self.pkcs11_module is not None):
+            raise ValueError("pinFile and pkcs11Module belong to a uri hsm:, which needs both")
+        return self
+
+    @property
+    def signs(self) -> bool:
+        """Say whether there is a way to sign."""
+        return self.key_file is not None or self.uri is not None or self.keyless is not None
 
 
 class ListenTls(_Part):
@@ -292,4 +340,16 @@ class Settings(_Part):
                         f"{host!r} is a registry or alias of source {owners[host]!r} and again of {name!r}"
                     )
                 owners[host] = name
+        return self
+
+    @model_validator(mode="after")
+    def _keyless_in_bundles(self) -> Self:
+        # `.att` has annotations for a certificate, but readers find no entry of a newer log and no time stamps there.
+        if self.signing.keyless is not None:
+            for name, source in self.sources.items():
+                if source.publish.layout in {"att", "both", "detached"}:
+                    raise ValueError(
+                        f"source {name!r} has publish.layout {source.publish.layout!r}, but a keyless statement goes "
+                        "only into a bundle: expected auto, bundle or none"
+                    )
         return self

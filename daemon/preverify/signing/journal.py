@@ -25,12 +25,13 @@ class Journal:
 
     Args:
         directory: Where to keep it; None keeps it in memory (tools and tests).
-        secret: MAC key, derived from the signing key.
+        secret: MAC key, derived from the signing key. None where there is nothing to derive it from (the key stays in a
+            device, or lasts for one signature): then the file is a record for people, and this process remembers.
         max_bytes: When a file is full it takes the place of the one before it. Envelopes are stored by the worker
             within a moment of being signed: what is that old is in the database.
     """
 
-    def __init__(self, directory: Path | None, secret: bytes, *, max_bytes: int = _MAX_BYTES) -> None:
+    def __init__(self, directory: Path | None, secret: bytes | None, *, max_bytes: int = _MAX_BYTES) -> None:
         self._secret = secret
         self._max_bytes = max_bytes
         self._known: dict[str, bytes] = {}
@@ -48,7 +49,9 @@ class Journal:
         """Write down that `payload` is about to be signed under `name`; returns when the disk has it."""
         if self._file is not None and self._path is not None:
             text = base64.b64encode(payload).decode()
-            entry = {"at": at.isoformat(), "name": name, **facts, "payload": text, "mac": self._mac(name, payload)}
+            entry = {"at": at.isoformat(), "name": name, **facts, "payload": text}
+            if self._secret is not None:
+                entry["mac"] = _mac(self._secret, name, payload)
             os.write(self._file, json.dumps(entry).encode() + b"\n")
             os.fsync(self._file)
             if os.fstat(self._file).st_size > self._max_bytes:
@@ -79,21 +82,14 @@ class Journal:
 
     def _read(self, path: Path) -> dict[str, bytes]:
         known: dict[str, bytes] = {}
+        if self._secret is None:
+            return known
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             for line in file:
-                entry = self._entry(line)
+                entry = _entry(self._secret, line)
                 if entry is not None:
                     known[entry[0]] = entry[1]
         return known
-
-    def _entry(self, line: bytes) -> tuple[str, bytes] | None:
-        try:
-            entry: dict[str, Any] = json.loads(line)
-            name, payload = str(entry["name"]), base64.b64decode(entry["payload"], validate=True)
-            mac = str(entry["mac"])
-        except (ValueError, KeyError, TypeError):
-            return None
-        return (name, payload) if hmac.compare_digest(mac.encode(), self._mac(name, payload).encode()) else None
 
     def _turn(self, path: Path) -> None:
         """Start a new file. The lock goes with the old one, so the new one is locked before it has the name."""
@@ -106,8 +102,20 @@ class Journal:
         self.close()
         self._file, self._before, self._known = fresh, self._known, {}
 
-    def _mac(self, name: str, payload: bytes) -> str:
-        return hmac.new(self._secret, name.encode() + b"\0" + payload, "sha256").hexdigest()
+
+def _entry(secret: bytes, line: bytes) -> tuple[str, bytes] | None:
+    """Return name and payload of a line that holders of the secret wrote; None for every other one."""
+    try:
+        entry: dict[str, Any] = json.loads(line)
+        name, payload = str(entry["name"]), base64.b64decode(entry["payload"], validate=True)
+        mac = str(entry["mac"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return (name, payload) if hmac.compare_digest(mac.encode(), _mac(secret, name, payload).encode()) else None
+
+
+def _mac(secret: bytes, name: str, payload: bytes) -> str:
+    return hmac.new(secret, name.encode() + b"\0" + payload, "sha256").hexdigest()
 
 
 def _previous(path: Path) -> Path:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from preverify.attest.envelope import seal, signed_bytes
 from preverify.attest.signatures import holds
 from preverify.model.errors import BadConfiguration
 from preverify.model.keys import TrustedKey
@@ -35,6 +36,15 @@ class KeyFile:
         """Return the public key."""
         return TrustedKey(self._private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
+    @property
+    def own(self) -> TrustedKey:
+        """Return what statements of ours are recognised by."""
+        return self.public
+
+    def seal(self, payload: bytes) -> bytes:
+        """Return the envelope of a statement's payload. The same payload gives the same envelope."""
+        return seal(payload, self.sign(signed_bytes(payload)))
+
     def sign(self, data: bytes) -> bytes:
         """Sign `data`. The same data gives the same signature.
 
@@ -44,6 +54,11 @@ class KeyFile:
         if isinstance(self._private, ed25519.Ed25519PrivateKey):
             return self._private.sign(data)
         return self._private.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+
+    @property
+    def journal_secret(self) -> bytes:
+        """Return the secret of the journal."""
+        return self.derive(b"journal")
 
     def derive(self, purpose: bytes) -> bytes:
         """Return a secret that only holders of this key can compute, for our own records."""
@@ -79,17 +94,22 @@ def public_key(path: Path) -> TrustedKey:
     """
     beside = path.with_suffix(".pub")
     if beside.is_file():
-        return _public(beside)
+        return read_public(beside)
     return KeyFile(_load(_read(path), path)).public
 
 
 def _check_companion(key: KeyFile, path: Path) -> None:
     beside = path.with_suffix(".pub")
-    if beside.is_file() and _public(beside) != key.public:
+    if beside.is_file() and read_public(beside) != key.public:
         raise BadConfiguration(f"is not the public key of {path.name}: write it anew or remove it", where=str(beside))
 
 
-def _public(path: Path) -> TrustedKey:
+def read_public(path: Path) -> TrustedKey:
+    """Return the public key in a PEM file.
+
+    Raises:
+        BadConfiguration: the file cannot be read, or holds none.
+    """
     try:
         key = serialization.load_pem_public_key(path.read_bytes()[:_MAX_BYTES])
     except OSError as error:

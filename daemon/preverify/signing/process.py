@@ -15,7 +15,7 @@ from preverify.model.errors import BadInput, PreverifyError
 from preverify.ports import Clock, Observer, SignedStatement
 from preverify.settings import Signing
 from preverify.signing.journal import Journal
-from preverify.signing.keyfile import open_key
+from preverify.signing.sealer import open_sealer
 from preverify.signing.signatory import Records, Signatory
 from preverify.signing.wire import MAX_REQUEST, Later, Refusal, Reply, pack_reply, read_request
 
@@ -72,7 +72,7 @@ class SigningProcess:
         """Open the key and what else the process needs.
 
         Args:
-            settings: Key file, verifier id, validity.
+            settings: How to sign, verifier id, validity.
             fds: Our ends of the socket pairs.
             records: Read ports over a connection of our own.
             observer: Log lines and counters.
@@ -84,17 +84,18 @@ class SigningProcess:
 
         Raises:
             BadConfiguration: no usable key or journal.
+            Unavailable: the key is elsewhere, and does not answer.
         """
-        if settings.key_file is None:
-            raise BadInput("signing.keyFile is not set: nothing can be signed")
+        if not settings.signs:
+            raise BadInput("none of signing.keyFile, signing.uri and signing.keyless is set: nothing can be signed")
         if hardened:
             harden()
         clock = clock or SystemClock()
-        key = open_key(settings.key_file)
+        sealer = open_sealer(settings)
         signatory = Signatory(
-            key,
+            sealer,
             records,
-            Journal(state, key.derive(b"journal")),
+            Journal(state, sealer.journal_secret),
             verifier_id=settings.verifier_id,
             validity=settings.published_validity,
             clock=clock,

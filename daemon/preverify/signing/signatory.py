@@ -7,7 +7,6 @@ from typing import Protocol
 
 from preverify import __version__
 from preverify.attest import statement
-from preverify.attest.envelope import seal, signed_bytes
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.evidence import Evidence, Gathered
@@ -19,10 +18,11 @@ from preverify.policy.documents import PolicySet
 from preverify.policy.policies import Policy
 from preverify.ports import Clock, GenerationRow, Generations, History, SignedStatement, Statements, StoredStatement
 from preverify.signing.journal import Journal
-from preverify.signing.keyfile import KeyFile
+from preverify.signing.sealer import Sealer
 
 PROFILE = "default"
 _WANTED = "wanted"
+_REMEMBERED = 64
 
 
 class Records(Protocol):
@@ -41,7 +41,7 @@ class Signatory:
 
     def __init__(
         self,
-        key: KeyFile,
+        sealer: Sealer,
         records: Records,
         journal: Journal,
         *,
@@ -50,7 +50,8 @@ class Signatory:
         clock: Clock,
         version: str = __version__,
     ) -> None:
-        self._key = key
+        self._sealer = sealer
+        self._sealed: dict[bytes, bytes] = {}
         self._records = records
         self._journal = journal
         self._verifier_id = verifier_id
@@ -87,15 +88,19 @@ class Signatory:
             now=now,
         )
         payload, valid_until = self._once(row, built, now)
-        return SignedStatement(
-            envelope=seal(payload, self._key.sign(signed_bytes(payload))),
-            key_id=self._key.public.id,
-            valid_until=valid_until,
-        )
+        return SignedStatement(envelope=self._seal(payload), key_id=self._sealer.own.id, valid_until=valid_until)
 
     def close(self) -> None:
         """Let go of the journal."""
         self._journal.close()
+
+    def _seal(self, payload: bytes) -> bytes:
+        """Sign, or return what was signed just now for somebody who did not wait long enough to hear it."""
+        sealed = self._sealed.pop(payload, None) or self._sealer.seal(payload)
+        self._sealed[payload] = sealed
+        if len(self._sealed) > _REMEMBERED:
+            del self._sealed[next(iter(self._sealed))]
+        return sealed
 
     def _row(self, statement_id: str) -> StoredStatement:
         row = self._records.statements.statement(statement_id)
@@ -203,7 +208,7 @@ class Signatory:
             statement=row.id,
             subject=str(row.subject),
             payload_digest=str(Digest.of(built.payload)),
-            key=self._key.public.id,
+            key=self._sealer.own.id,
         )
         return built.payload, built.valid_until
 
