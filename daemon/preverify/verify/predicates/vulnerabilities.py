@@ -24,7 +24,9 @@ _READ = frozenset(
 )
 _KEPT = frozenset(name.casefold() for name in _READ)
 # Words that scanners use; anything else is counted as `other`, so that no report makes names of its own.
-_WORDS = frozenset({"critical", "high", "medium", "moderate", "low", "negligible", "none", "unknown"})
+_WORDS = {word: word for word in ("critical", "high", "medium", "low", "negligible", "none", "unknown")}
+_WORDS["moderate"] = "medium"
+_ALWAYS = dict.fromkeys(("critical", "high", "medium", "low"), 0)
 
 
 def keep(members: dict[str, object]) -> bool:
@@ -59,8 +61,7 @@ def read(predicate: object, statement: Mapping[str, object]) -> Pairs:
     found = _own_output(scanner) if statement.get("predicateType") == _COSIGN else list(_listed(scanner))
     if found is not None:
         facts.decide("findings.count", len(found))
-        words = Counter(word if word in _WORDS else "other" for word in map(str.lower, found))
-        facts.count("findings", words)
+        facts.count("findings", _ALWAYS | Counter(_WORDS.get(word.lower(), "other") for word in found))
     return facts.done()
 
 
