@@ -7,9 +7,11 @@ from itertools import islice
 
 from preverify.model.anchors import Anchor
 from preverify.model.errors import BadInput
-from preverify.model.evidence import Gathered, Image
+from preverify.model.evidence import Gathered, Image, Unobtained
 from preverify.model.findings import Finding
+from preverify.model.reasons import Reason
 from preverify.model.reference import Reference, Subject
+from preverify.model.revocation import Wanted
 from preverify.model.trust import Trust
 from preverify.model.verdicts import Outcome, RuleResult, Verdict
 from preverify.policy.decide import decide
@@ -27,7 +29,7 @@ from preverify.ports import (
     Statements,
     StoredStatement,
 )
-from preverify.verify import verify, wanted
+from preverify.verify import MAX_ROUNDS, verify, wanted
 
 _BATCH = 200
 
@@ -270,13 +272,22 @@ def _with_revocations(
 ) -> Gathered:
     """Add the revocation data that certificates of anchored chains ask for. What cannot be had is noted as such."""
     trust, anchors = _trusted(sets)
-    needed = wanted(gathered.image, gathered.evidence, anchors, trust=trust, now=clock.now())
-    if not needed:
-        return gathered
-    found, missing = revocations.fetch(needed)
-    return replace(
-        gathered, evidence=(*gathered.evidence, *found), unobtained=(*gathered.unobtained, *missing)
-    )
+    now, asked = clock.now(), set[Wanted]()
+    evidence, missing = gathered.evidence, list[Unobtained]()
+    for _ in range(MAX_ROUNDS):
+        needed = wanted(gathered.image, evidence, anchors, trust=trust, now=now, asked=asked)
+        if not needed:
+            break
+        found, away = revocations.fetch(needed)
+        asked.update(needed)
+        evidence = (*evidence, *found)
+        missing += away
+    if missing:
+        # One of two ways to the same answer may be closed: only what is still unknown keeps a verdict open.
+        findings = verify(gathered.image, evidence, anchors, trust=trust, now=now)
+        if not any(finding.reason is Reason.REVOCATION_UNKNOWN for finding in findings):
+            missing.clear()
+    return replace(gathered, evidence=evidence, unobtained=(*gathered.unobtained, *missing))
 
 
 def _trusted(sets: Sequence[PolicySet]) -> tuple[Trust, tuple[Anchor, ...]]:

@@ -8,10 +8,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from preverify.model.digest import Digest
-from preverify.model.evidence import Gathered, Image
+from preverify.model.evidence import Evidence, Gathered, Image, Unobtained
 from preverify.model.findings import Finding
 from preverify.model.hints import Hint
 from preverify.model.reference import Repository, Subject
+from preverify.model.revocation import Wanted
 from preverify.model.verdicts import Answer, PolicyAnswer, Verdict
 
 TENANT = "default"
@@ -114,6 +115,17 @@ class Registry(Protocol):
 
 
 # --- history ----------------------------------------------------------------------------------------------------------
+
+
+class Revocations(Protocol):
+    """Where CRLs and OCSP responses come from."""
+
+    def fetch(self, wanted: Sequence[Wanted]) -> tuple[tuple[Evidence, ...], tuple[Unobtained, ...]]:
+        """Ask each question, from a cache as long as its answers are fresh. Never raises for what is not there.
+
+        Returns:
+            Answers as evidence, nothing of which is believed yet, and what could not be obtained.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from preverify.ports import (
     PublishState,
     Recording,
     Registry,
+    Revocations,
     Signing,
     Statements,
     StoredStatement,

@@ -1,6 +1,6 @@
 """Evidence bytes, anchors, trust and time -> findings. One module per format; pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -8,13 +8,16 @@ from preverify.model.anchors import Anchor
 from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.findings import Claim, Finding, Step
+from preverify.model.revocation import Wanted
 from preverify.model.trust import Trust
-from preverify.verify import cosign_legacy, sigstore_bundle
+from preverify.verify import cosign_legacy, notation_cose, notation_jws, revocation, sigstore_bundle
 from preverify.verify.keys import load_public_key
 from preverify.verify.report import Report
 from preverify.verify.trusting import Trusting
 
-__all__ = ["FORMATS", "VerificationFormat", "load_public_key", "verify"]
+__all__ = ["FORMATS", "MAX_ROUNDS", "VerificationFormat", "load_public_key", "verify", "wanted"]
+
+MAX_ROUNDS = revocation.MAX_ROUNDS
 
 
 class VerificationFormat(Protocol):
@@ -35,7 +38,7 @@ class VerificationFormat(Protocol):
         """
 
 
-FORMATS: tuple[VerificationFormat, ...] = (cosign_legacy, sigstore_bundle)
+FORMATS: tuple[VerificationFormat, ...] = (cosign_legacy, sigstore_bundle, notation_jws, notation_cose)
 _BY_FORMAT: Mapping[Format, VerificationFormat] = {kind: module for module in FORMATS for kind in module.READS}
 
 # What evidence of a format claims to be before anything of it could be read.
@@ -69,14 +72,34 @@ def verify(
         BadInput: a key is not usable; the caller loaded it otherwise than with `load_public_key`.
         KeyError: an anchor refers to a root or store that is not part of `trust`.
     """
-    revocation = [each for each in evidence if each.format is Format.REVOCATION and each.flaw is None]
-    trusting = Trusting(anchors, trust=trust, now=now, revocation=revocation)
+    trusting = _trusting(anchors, evidence, trust, now)
     return tuple(
         finding
         for each in evidence
         if each.format is not Format.REVOCATION
         for finding in _verify_one(each, image, trusting)
     )
+
+
+def wanted(
+    image: Image,
+    evidence: Sequence[Evidence],
+    anchors: Sequence[Anchor],
+    *,
+    trust: Trust,
+    now: datetime,
+    asked: Collection[Wanted] = (),
+) -> tuple[Wanted, ...]:
+    """Return what has to be asked about revocations before `verify`; arguments as there.
+
+    Answers are added to `evidence`, questions to `asked`, until nothing is wanted: `MAX_ROUNDS` times at most.
+    """
+    return revocation.wanted(evidence, image, _trusting(anchors, evidence, trust, now), asked=asked)
+
+
+def _trusting(anchors: Sequence[Anchor], evidence: Sequence[Evidence], trust: Trust, now: datetime) -> Trusting:
+    answers = [each for each in evidence if each.format is Format.REVOCATION and each.flaw is None]
+    return Trusting(anchors, trust=trust, now=now, revocation=answers)
 
 
 def _verify_one(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
