@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 from preverify.model.findings import Claim, Finding
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, RuleResult
-from preverify.policy.attestation_types import covers
+from preverify.policy.attestation_types import TYPES, covers
 from preverify.policy.provenance import ProvenanceDemand
 from preverify.policy.quorum import Quorum
 from preverify.policy.rules.attestation_spec import AttestationSpec
 from preverify.policy.rules.evidence import Demand, Look, Shortfall, conclude
 from preverify.policy.summaries import SummaryDemand
 
-__all__ = ["AttestationSpec", "AttestedBy"]
+__all__ = ["TYPES", "AttestationSpec", "AttestedBy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
