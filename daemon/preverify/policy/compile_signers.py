@@ -71,7 +71,7 @@ def _root(name: str, trust: Trust) -> str:
 
 def _key(document: Document, path: _Path, spec: KeySpec, read_file: ReadFile) -> TrustedKey:
     try:
-        return read_public_key(_read(document, path, spec.file, read_file))
+        return read_public_key(_read(document, path, spec.file, read_file, what="key file"))
     except ValueError as error:
         raise BadConfiguration(f"key file {spec.file!r}: {error}", where=document.where(path)) from error
 
@@ -103,7 +103,7 @@ def _notation(
     return Signer(name=name, anchor=anchor, identity=NotationIdentity())
 
 
-def _read(document: Document, path: _Path, name: str, read_file: ReadFile) -> bytes:
+def _read(document: Document, path: _Path, name: str, read_file: ReadFile, *, what: str = "file") -> bytes:
     if name.startswith("/") or ".." in name.split("/"):
         detail = "leaves the policy directory, expected a path inside it"
         raise BadConfiguration(detail, where=document.where(path))
@@ -111,4 +111,4 @@ def _read(document: Document, path: _Path, name: str, read_file: ReadFile) -> by
         return read_file(name)
     except (OSError, BadConfiguration) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BadConfiguration(f"file {name!r}: {reason}", where=document.where(path)) from error
+        raise BadConfiguration(f"{what} {name!r}: {reason}", where=document.where(path)) from error
