@@ -212,13 +212,14 @@ def _scopes(written: Sequence[str], where: str) -> tuple[str, ...]:
 
 def _scope(text: str, where: str) -> str:
     """Return a repository in internal form. The registry has to stand there: nothing is implied in a scope."""
-    host = text.partition("/")[0]
+    expected = "expected registry/repository without tag or digest"
+    host, slash, _ = text.partition("/")
+    if not slash or not (set(host) & set(".:[") or host == "localhost"):
+        raise BadConfiguration(f"{text[:80]!r} names no registry, {expected}", where=where)
     try:
-        if not (set(host) & set(".:[") or host == "localhost") or "/" not in text:
-            raise BadInput(f"{text[:80]!r} names no registry")
         return str(Repository.parse(text))
     except BadInput as error:
-        raise BadConfiguration(f"{error}, expected registry/repository without tag or digest", where=where) from error
+        raise BadConfiguration(f"{error}, {expected}", where=where) from error
 
 
 def _check_unique(values: Sequence[Sequence[str]], what: str) -> None:

@@ -261,7 +261,7 @@ class _Look:
             _check_valid(under.chain, at, at, "signed")
             self.times = (TrustedTime(at=at, by=f"ca:{under.chain[-1].fingerprint}"),) if self.anchored else ()
         else:
-            _check_valid(under.chain, under.trusting.now, under.trusting.now, "verified, without a time stamp,")
+            _check_valid_now(under.chain, under.trusting.now)
             self.ends.append(min(each.not_after for each in under.chain))
 
     def _expiry(self) -> None:
@@ -330,3 +330,13 @@ def _check_valid(chain: Chain, start: datetime, end: datetime, what: str) -> Non
             raise Refused(
                 Reason.CERTIFICATE_EXPIRED, f"the certificate of {each.name!r} is valid {window}, {what} {when}"
             )
+
+
+def _check_valid_now(chain: Chain, now: datetime) -> None:
+    for each in chain:
+        if now > each.not_after:
+            detail = f"the certificate of {each.name!r} expired at {each.not_after.isoformat()}"
+            raise Refused(Reason.CERTIFICATE_EXPIRED, f"{detail}, and no trusted time stamp says when it signed")
+        if now < each.not_before:
+            detail = f"the certificate of {each.name!r} is valid from {each.not_before.isoformat()} only"
+            raise Refused(Reason.CERTIFICATE_INVALID, detail)
