@@ -13,7 +13,6 @@ from preverify.model.findings import Finding
 from preverify.model.hints import Hint
 from preverify.model.reference import Repository, Subject
 from preverify.model.revocation import Wanted
-from preverify.model.revocation import Wanted
 from preverify.model.verdicts import Answer, PolicyAnswer, Verdict
 
 TENANT = "default"
@@ -113,16 +112,6 @@ class Registry(Protocol):
 
     def withdraw(self, subject: Subject, manifests: tuple[str, ...]) -> Publication:
         """Take our statements about `subject` away, wherever they are; foreign layers stay byte-identical."""
-
-
-class Revocations(Protocol):
-    """Where certificates say that their revocations are published."""
-
-    def fetch(self, wanted: Sequence[Wanted]) -> tuple[tuple[Evidence, ...], tuple[Unobtained, ...]]:
-        """Return the answers that came, and what did not come and why; never raises for either.
-
-        The addresses are other people's words: an adapter judges every one before it connects.
-        """
 
 
 # --- history ----------------------------------------------------------------------------------------------------------
