@@ -11,15 +11,20 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from preverify import pipeline, schedule
 from preverify.answering import child_metrics, lookup_path
 from preverify.answering import open_answers as open_answers  # noqa: PLC0414 - for the commands
+from preverify.attest.identity import MAX_NOTED_BYTES, Own, OwnIdentity
 from preverify.clock import SystemClock
 from preverify.lookup import Reader, Writer, tail
+from preverify.model import strict_yaml
 from preverify.model.errors import BadConfiguration, PreverifyError, Unavailable
 from preverify.model.keys import TrustedKey
+from preverify.model.strict_yaml import Document
+from preverify.model.validation import validate
 from preverify.observe import (
     CensusCollector,
     Metrics,
@@ -31,7 +36,7 @@ from preverify.observe import (
     share,
 )
 from preverify.policy.documents import PolicySet, load
-from preverify.policy.trust_documents import ReadRoot, RootRequest
+from preverify.policy.trust_documents import ListFiles, ReadFile, ReadRoot, RootRequest, TrustDocument
 from preverify.ports import Layout, Signing
 from preverify.records import Records, make_ready
 from preverify.records import open_records as open_records  # noqa: PLC0414 - for the commands too
@@ -40,7 +45,7 @@ from preverify.registry.addresses import Reach
 from preverify.registry.engine import Engine
 from preverify.serve import check_answers
 from preverify.settings import Settings, Source, read_bounded
-from preverify.signing import SigningClient, SigningProcess, public_key
+from preverify.signing import SigningClient, SigningProcess, own_of
 from preverify.store import open_store
 from preverify.supervisor import ChildSpec, Supervisor, notify_ready
 from preverify.trust import Roots, list_files, read_built_in
@@ -106,6 +111,20 @@ def policy_files(places: tuple[Path, ...]) -> tuple[tuple[Path, ...], Path]:
     return tuple(files), places[0] if places[0].is_dir() else places[0].parent
 
 
+def declared_trust(settings: Settings) -> tuple[list[tuple[Document, TrustDocument]], ReadFile, ListFiles]:
+    """Return the trust documents of the policy directory as written, and how the files that they name are read."""
+    files, base = policy_files((settings.policies.directory,))
+    documents = [
+        each for path in files for each in strict_yaml.read(read_bounded(path, _MAX_POLICY_BYTES), name=str(path))
+    ]
+    found = [
+        (document, validate(TrustDocument, document))
+        for document in documents
+        if isinstance(document.value, dict) and document.value.get("kind") == "Trust"
+    ]
+    return found, lambda name: read_bounded(base / name, _MAX_NAMED_BYTES), partial(list_files, base)
+
+
 def open_roots(settings: Settings) -> Roots:
     """Construct the adapter of roots that are built in or come by TUF. Nothing is fetched before one is asked for."""
     engine = Engine(ca_file=settings.trust.ca_file)
@@ -119,27 +138,30 @@ def open_roots(settings: Settings) -> Roots:
     return Roots(settings.trust, settings.state / "trust", SystemClock(), get)
 
 
-def own_keys(settings: Settings) -> tuple[TrustedKey, ...]:
-    """Return the public keys whose statements are ours: today's and those that signed before it on this machine.
+def own_keys(settings: Settings) -> tuple[Own, ...]:
+    """Return the keys and identities whose statements are ours: today's and those that signed before on this machine.
 
     Only public halves are read; the private key is opened by nobody but the signing process.
     """
-    return tuple(
-        load_public_key(read_bounded(path, _MAX_KEY_BYTES)) for path in sorted(_own_keys(settings).glob("*.pub"))
-    )
+    found = _own_keys(settings)
+    keys = [load_public_key(read_bounded(path, _MAX_KEY_BYTES)) for path in sorted(found.glob("*.pub"))]
+    identities = [OwnIdentity.read(read_bounded(path, MAX_NOTED_BYTES)) for path in sorted(found.glob("*.json"))]
+    return (*keys, *identities)
 
 
 def note_own_key(settings: Settings) -> None:
-    """Leave the public half of the signing key where every process finds it. Run in a process of its own."""
-    if settings.signing.key_file is None:
+    """Leave what our statements are recognised by where every process finds it. Run in a process of its own."""
+    own = own_of(settings.signing)
+    if own is None:
         return
-    key = public_key(settings.signing.key_file)
     directory = _own_keys(settings)
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{key.id.removeprefix('key:')}.pub"
+    content = own.spki if isinstance(own, TrustedKey) else own.write()
+    name = own.id.partition(":")[2] if isinstance(own, TrustedKey) else sha256(content).hexdigest()
+    path = directory / (f"{name}.pub" if isinstance(own, TrustedKey) else f"{name}.json")
     if not path.exists():
         new = path.with_suffix(".new")
-        new.write_bytes(key.spki)
+        new.write_bytes(content)
         new.replace(path)
 
 
@@ -263,15 +285,11 @@ def activate(settings: Settings, records: Records, policies: PolicySet) -> tuple
 def publishes(settings: Settings, source: str) -> bool:
     """Say whether statements are published to a source."""
     configured = settings.sources.get(source)
-    return (
-        configured is not None
-        and settings.signing.key_file is not None
-        and Layout(configured.publish.layout) is not Layout.NONE
-    )
+    return configured is not None and settings.signing.signs and Layout(configured.publish.layout) is not Layout.NONE
 
 
 def run_signing(settings: Settings, fds: tuple[int, ...]) -> None:
-    """Run the signing process: the only one that opens the key."""
+    """Run the signing process: the only one that can sign."""
     observer = _child(settings, "signing")
     make_ready(settings)
     store = open_store(settings.database.url, settings.state, SystemClock(), read_only=True)
@@ -301,10 +319,10 @@ def serve(settings: Settings, config: Path) -> int:
     open_sources(settings)
     check_answers(settings)
     settings.state.mkdir(parents=True, exist_ok=True)
-    if settings.signing.key_file is not None:
+    if settings.signing.signs:
         command = (sys.executable, "-m", "preverify.commands.child", "public-key", "--config", str(config.resolve()))
         if subprocess.run(command, check=False, timeout=60).returncode != 0:  # noqa: S603 - our own interpreter
-            raise BadConfiguration("the signing key cannot be used, see above", where="signing.keyFile")
+            raise BadConfiguration("what signs cannot be used, see above", where="signing")
     fresh_directory(settings.state / "metrics")
     share(settings.state / "metrics", "serve")
     observer = Observing(Metrics(sources=settings.sources))
@@ -354,7 +372,7 @@ def _specs(settings: Settings, config: Path, listener: int, stack: contextlib.Ex
     base = (sys.executable, "-m", "preverify.commands.child")
     tail_arguments = ("--config", str(config))
     pairs: list[tuple[socket.socket, socket.socket]] = []
-    if settings.signing.key_file is not None:
+    if settings.signing.signs:
         for _ in range(settings.workers):
             pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             pairs.append(pair)

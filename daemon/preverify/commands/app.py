@@ -7,7 +7,21 @@ from collections.abc import Sequence
 import typer
 
 from preverify import __version__
-from preverify.commands import attest, bench, config, database, doctor, explain, lookup, policy, serve, tags, verify
+from preverify.commands import (
+    attest,
+    bench,
+    config,
+    conformance,
+    database,
+    doctor,
+    explain,
+    lookup,
+    policy,
+    serve,
+    tags,
+    trust,
+    verify,
+)
 from preverify.commands.common import Exit
 from preverify.model.errors import BadConfiguration, BadInput, PreverifyError, Unavailable
 
@@ -22,9 +36,11 @@ app = typer.Typer(
 for module in (serve, verify, explain, lookup, tags, doctor, bench):
     app.command(module.NAME)(module.command)
 app.add_typer(policy.app, name="policy", help="Policies: lint, show, simulate, activate.")
+app.add_typer(trust.app, name="trust", help="What signers rest on: show, check, export, import.")
 app.add_typer(attest.app, name="attest", help="Our statements: show, verify.")
 app.add_typer(database.app, name="db", help="The database: upgrade, check.")
 app.add_typer(config.app, name="config", help="Configuration: show, schema.")
+app.add_typer(conformance.app, name="conformance", help="Sigstore client conformance: verify-bundle, sign-bundle.")
 
 
 @app.command("version")
