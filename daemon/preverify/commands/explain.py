@@ -6,7 +6,7 @@ import typer
 
 from preverify import wiring
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, short, table
-from preverify.commands.verify import evidence_document
+from preverify.commands.verify import EvidenceDocument, evidence_document, who, why_so
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
 from preverify.model.reference import Reference
@@ -25,7 +25,7 @@ class Explained(TypedDict):
     tags: tuple[str, ...]
     lookedAt: tuple[str, ...]
     unobtained: list[str]
-    evidence: list[dict[str, str | None]]
+    evidence: list[EvidenceDocument]
     verdicts: list[dict[str, object]]
 
 
@@ -108,12 +108,12 @@ def _print(one: Explained) -> None:
     print(f"{one['subject']}  (source {one['source']}, tags: {', '.join(one['tags']) or 'none'})")
     rows = [
         (
-            short(e["evidence"] or ""),
-            e["format"],
+            short(e["evidence"]),
+            e["format"] + (f" of {short(e['about'])}" if e["about"] else ""),
             e["place"],
-            e["establishes"],
-            e["signer"] or "-",
-            f"{e['reason']}: {e['detail']}",
+            e["establishes"] + (f" {e['predicateType']}" if e["establishes"] == "attestation" else ""),
+            who(e),
+            why_so(e),
         )
         for e in one["evidence"]
     ]

@@ -1,7 +1,7 @@
 """`preverify verify REF`: verify now, with the daemon's own path, without a daemon."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -23,10 +23,34 @@ from preverify.commands.common import (
 from preverify.model.errors import BadInput, MalformedEvidence, NotFound
 from preverify.model.findings import Finding
 from preverify.model.reference import Reference, Repository
+from preverify.model.remedies import REMEDIES
 from preverify.settings import Settings, Source, SourceTls
 from preverify.worker import Watched
 
 NAME = "verify"
+
+
+class EvidenceDocument(TypedDict):
+    """One piece of evidence as JSON has it."""
+
+    evidence: str
+    format: str
+    place: str
+    about: str | None
+    establishes: str
+    signer: str | None
+    identity: str | None
+    issuer: str | None
+    certificateSays: dict[str, str]
+    signedAt: list[str]
+    restsOn: list[str]
+    onlyLogged: list[str]
+    holdsUntil: str | None
+    predicateType: str | None
+    predicateSays: dict[str, str]
+    reason: str
+    detail: str
+    remedy: str | None
 
 
 def command(
@@ -93,15 +117,42 @@ def source_of(settings: Settings, text: str, *, plain_http: bool, private: bool)
     return reference, wiring.watch("command-line", source, settings)
 
 
-def evidence_document(finding: Finding) -> dict[str, str | None]:
-    """Return what people and machines read of one piece of evidence."""
-    return {
-        "evidence": finding.evidence,
-        "format": finding.format,
-        "place": finding.place,
-        "establishes": finding.claim.value if finding.established else "nothing",
-        "signer": finding.signer or None,
-        "predicateType": finding.predicate_type or None,
-        "reason": finding.reason.value,
-        "detail": finding.detail,
-    }
+def evidence_document(finding: Finding) -> EvidenceDocument:
+    """Return what people and machines read of one piece of evidence: what it is, who made it, what it establishes."""
+    signing = finding.signing
+    return EvidenceDocument(
+        evidence=finding.evidence,
+        format=finding.format,
+        place=finding.place,
+        about=finding.about or None,
+        establishes=finding.claim.value if finding.established else "nothing",
+        signer=finding.signer or None,
+        identity=(signing.identity or None) if signing is not None else None,
+        issuer=(signing.issuer or None) if signing is not None else None,
+        certificateSays=dict(signing.extensions) if signing is not None else {},
+        signedAt=[f"{time.at.isoformat()} ({time.by})" for time in signing.times] if signing is not None else [],
+        restsOn=list(signing.rests_on) if signing is not None else [],
+        onlyLogged=list(signing.degraded) if signing is not None else [],
+        holdsUntil=signing.until.isoformat() if signing is not None and signing.until is not None else None,
+        predicateType=finding.predicate_type or None,
+        predicateSays=dict(finding.predicate),
+        reason=finding.reason.value,
+        detail=finding.detail,
+        remedy=REMEDIES.get(finding.reason),
+    )
+
+
+def who(document: EvidenceDocument) -> str:
+    """Return in one line who made a piece of evidence; `-` where nobody is established."""
+    if document["identity"]:
+        return f"{document['identity']}" + (f" ({document['issuer']})" if document["issuer"] else "")
+    return document["signer"] or "-"
+
+
+def why_so(document: EvidenceDocument) -> str:
+    """Return in one line what a piece of evidence establishes or why not, and what to do about it."""
+    parts = [f"{document['reason']}: {document['detail']}"]
+    parts += [f"signed {', '.join(document['signedAt'])}"] if document["signedAt"] else []
+    parts += [f"only logged: {'; '.join(document['onlyLogged'])}"] if document["onlyLogged"] else []
+    parts += [f"-> {document['remedy']}"] if document["remedy"] else []
+    return "; ".join(parts)
