@@ -20,7 +20,7 @@ from preverify.verify.revocation import fresh_until
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheLimits:
-    """How much is kept, and for how long at most: lists that say they hold for years are asked for anew all the same."""
+    """How much is kept, and how long at most: lists that say they hold for years are asked for anew all the same."""
 
     max_age: timedelta = timedelta(hours=1)
     memory_bytes: int = 64 << 20
