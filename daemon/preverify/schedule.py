@@ -19,8 +19,19 @@ _POLL_SECONDS = 0.5
 _WINDOW = 256
 
 
-def build(sources: Mapping[str, Source], work: Work, bell: Bell, clock: Clock) -> BackgroundScheduler:
+def build(
+    sources: Mapping[str, Source],
+    work: Work,
+    bell: Bell,
+    clock: Clock,
+    *,
+    refresh: Callable[[], None] | None = None,
+    refresh_pause: timedelta = timedelta(hours=1),
+) -> BackgroundScheduler:
     """Return a scheduler with a memory store and one job per source and sweep, not started.
+
+    `refresh` keeps the roots fresh that come from outside; it is called every `refresh_pause`, in a thread of its own,
+    and looks itself at what is due.
 
     A run that was missed is made up once, late rather than never; a run never overlaps itself. Every interval starts
     with a sweep at once: what happened while nobody watched is found first.
@@ -40,6 +51,10 @@ def build(sources: Mapping[str, Source], work: Work, bell: Bell, clock: Clock) -
                 id=f"{name}/{kind}",
                 next_run_time=clock.now() if kind is JobKind.SWEEP_TAGS else clock.now() + interval,
             )
+    if refresh is not None:
+        seconds = max(refresh_pause.total_seconds(), 1.0)
+        trigger = IntervalTrigger(seconds=seconds, jitter=seconds * _JITTER)
+        scheduler.add_job(refresh, trigger, id="trust", next_run_time=clock.now())
     return scheduler
 
 

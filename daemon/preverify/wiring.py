@@ -48,7 +48,7 @@ from preverify.settings import Settings, Source, read_bounded
 from preverify.signing import SigningClient, SigningProcess, own_of
 from preverify.store import open_store
 from preverify.supervisor import ChildSpec, Supervisor, notify_ready
-from preverify.trust import Roots, list_files, read_built_in
+from preverify.trust import Roots, list_files, read_built_in, refresh_due
 from preverify.verify import load_public_key
 from preverify.work import SocketBell
 from preverify.worker import Watched, Worker
@@ -233,6 +233,23 @@ def run_timer(settings: Settings) -> None:
     bell = SocketBell(settings.state, "timer")
     writer = Writer(lookup_path(settings))
 
+    roots = open_roots(settings)
+    one_at_a_time = threading.Lock()
+
+    def prepare() -> None:
+        with one_at_a_time:
+            bring_into_force(settings, records, observer)
+
+    def refresh() -> None:
+        try:
+            _, requests = policies_and_roots(settings)
+            if refresh_due(roots, requests, observer):
+                prepare()
+                bell.ring("timer")
+        except PreverifyError as error:
+            observer.count("bad_input_total", where="policy")
+            observer.event("trust.not_refreshed", level="error", why=str(error))
+
     def follow() -> int:
         applied = tail(records.store.feed, writer, clock=records.clock)
         observer.count("feed_changes_total", applied)
@@ -240,12 +257,14 @@ def run_timer(settings: Settings) -> None:
 
     schedule.Timer(
         holder=instance(settings),
-        scheduler=lambda: schedule.build(settings.sources, records.work, bell, records.clock),
+        scheduler=lambda: schedule.build(
+            settings.sources, records.work, bell, records.clock, refresh=refresh, refresh_pause=roots.pause
+        ),
         lease=records.store.lease,
         work=records.work,
         sequence=lambda fence, now: records.store.feed.sequence(fence=fence, now=now),
         tail=follow,
-        prepare=lambda: bring_into_force(settings, records, observer),
+        prepare=prepare,
         clock=records.clock,
         bell=bell,
         observer=observer,
