@@ -37,12 +37,13 @@ from preverify.observe import (
 )
 from preverify.policy.documents import PolicySet, load
 from preverify.policy.trust_documents import ListFiles, ReadFile, ReadRoot, RootRequest, TrustDocument
-from preverify.ports import Layout, Signing
+from preverify.ports import Layout, Revocations, Signing
 from preverify.records import Records, make_ready
 from preverify.records import open_records as open_records  # noqa: PLC0414 - for the commands too
 from preverify.registry import open_source
 from preverify.registry.addresses import Reach
 from preverify.registry.engine import Engine
+from preverify.registry.revocation import RevocationFetcher
 from preverify.serve import check_answers
 from preverify.settings import Settings, Source, read_bounded
 from preverify.signing import SigningClient, SigningProcess, own_of
@@ -138,6 +139,15 @@ def open_roots(settings: Settings) -> Roots:
     return Roots(settings.trust, settings.state / "trust", SystemClock(), get)
 
 
+def open_revocations(settings: Settings, *, private: bool = False) -> Revocations | None:
+    """Construct the adapter that asks for CRLs and OCSP responses; None where nothing is ever to be fetched."""
+    if settings.trust.offline:
+        return None
+    reach = Reach.PRIVATE if private or settings.trust.network == "private" else Reach.PUBLIC
+    directory = settings.state / "revocation" if settings.state.is_dir() else None
+    return RevocationFetcher(clock=SystemClock(), directory=directory, reach=reach)
+
+
 def own_keys(settings: Settings) -> tuple[Own, ...]:
     """Return the keys and identities whose statements are ours: today's and those that signed before on this machine.
 
@@ -223,6 +233,7 @@ def run_worker(settings: Settings, name: str, signing_fd: int | None) -> None:
         clock=records.clock,
         observer=observer,
         bell=SocketBell(settings.state, name),
+        revocations=open_revocations(settings),
     ).run(_stopper())
 
 

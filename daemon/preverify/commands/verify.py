@@ -73,7 +73,10 @@ def command(
     policies = wiring.read_policies(tuple(policy)) if policy else wiring.load_policies(settings)
     wanted, watched = source_of(settings, reference, plain_http=plain_http, private=private)
     try:
-        seen = pipeline.verify_reference(watched.registry, policies, wanted, clock=SystemClock())
+        revocations = wiring.open_revocations(settings, private=private)
+        seen = pipeline.verify_reference(
+            watched.registry, policies, wanted, clock=SystemClock(), revocations=revocations
+        )
     except NotFound as error:
         raise BadInput(f"{reference} is not in the registry: {error}") from error
     except MalformedEvidence as error:

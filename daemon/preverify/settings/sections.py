@@ -204,6 +204,8 @@ class Trust(_Part):
     """Never fetch: built-in copies, what was fetched before and what `preverify trust import` brings have to do."""
     ca_file: Path | None = Field(None, alias="caFile")
     """PEM bundle that replaces the system's authorities towards TUF repositories."""
+    network: Literal["public", "private"] = "public"
+    """Where certificates may send us for OCSP and CRLs; `private` allows private and loopback addresses too."""
 
 
 class Keyless(_Part):

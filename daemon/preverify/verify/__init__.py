@@ -10,7 +10,7 @@ from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.revocation import Wanted
 from preverify.model.trust import Trust
-from preverify.verify import cosign_legacy, notation_cose, notation_jws, revocation, sigstore_bundle
+from preverify.verify import buildkit, cosign_legacy, notation_cose, notation_jws, revocation, sigstore_bundle
 from preverify.verify.keys import load_public_key
 from preverify.verify.report import Report
 from preverify.verify.trusting import Trusting
@@ -38,7 +38,13 @@ class VerificationFormat(Protocol):
         """
 
 
-FORMATS: tuple[VerificationFormat, ...] = (cosign_legacy, sigstore_bundle, notation_jws, notation_cose)
+FORMATS: tuple[VerificationFormat, ...] = (
+    cosign_legacy,
+    sigstore_bundle,
+    notation_jws,
+    notation_cose,
+    buildkit,
+)
 _BY_FORMAT: Mapping[Format, VerificationFormat] = {kind: module for module in FORMATS for kind in module.READS}
 
 # What evidence of a format claims to be before anything of it could be read.

@@ -20,7 +20,8 @@ EC1, EC2 = signed.key("ec1"), signed.key("ec2")
 
 
 def test_every_format_has_exactly_one_module() -> None:
-    assert sorted(kind for module in FORMATS for kind in module.READS) == sorted(Format)
+    read = sorted(kind for module in FORMATS for kind in module.READS)
+    assert read == sorted(set(Format) - {Format.REVOCATION})  # used for the others, nothing of its own
     assert len({module.NAME for module in FORMATS}) == len(FORMATS)
 
 
