@@ -145,7 +145,7 @@ def parse_certificate(der: bytes) -> Certificate:
         raise _invalid(f"not a certificate that can be read: {error}") from error
 
 
-authority_certificate = lru_cache(maxsize=1024)(parse_certificate)
+authority_certificate = lru_cache(maxsize=256)(parse_certificate)
 """`parse_certificate` for certificates that come again and again: those of authorities."""
 
 

@@ -75,3 +75,17 @@ def _content(data: bytes, at: int) -> tuple[int, int]:
     if start + length > len(data):
         raise ValueError(f"an element at byte {at} of {length} bytes, {len(data) - start} are there")
     return start, start + length
+
+
+def element(tag: int, *contents: bytes) -> bytes:
+    r"""Return an element with these contents, one after the other.
+
+    >>> element(SEQUENCE, element(INTEGER, b"\x05")).hex()
+    '3003020105'
+    """
+    content = b"".join(contents)
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(digits))) + digits + content
