@@ -81,6 +81,7 @@ _REASON = _closed("reason", *_REASONS)
 _FRONTEND = _closed("frontend", "lookup", "batch", "auth", "k8s-validate")
 _SWEEP = _closed("sweep", "tags", "evidence")
 _KIND = _closed("kind", *JobKind)
+_ROOT = Label("root")
 _STATEMENT_STATE = _closed("state", "wanted", "signed", "superseded", "withdrawing", *PublishState)
 
 
@@ -146,6 +147,13 @@ METRICS: tuple[Metric, ...] = (
         _SOURCE,
         where="process",
     ),
+    # trust
+    _counter(
+        "trust_refreshes_total",
+        "Looks at a TUF repository, by result; `refused`: it says what must not be trusted.",
+        _closed("result", "changed", "unchanged", "refused", "unavailable"),
+        from_zero=True,
+    ),
     # publishing
     _counter(
         "publications_total",
@@ -209,6 +217,27 @@ METRICS: tuple[Metric, ...] = (
     _gauge("feed_heartbeat_timestamp_seconds", "When the local lookup table last heard from the feed."),
     _gauge("leader", "1 where some process holds the lease for timers and dispatch, else 0."),
     _gauge("generation", "Number of the active policy generation; 0 for none."),
+    _gauge(
+        "trust_expiry_timestamp_seconds",
+        "When a root's last part of this kind ends; in a Notation store: the first certificate that is still to end.",
+        _ROOT,
+        _closed("kind", "authority", "log", "ct-log", "timestamp-authority", "certificate"),
+    ),
+    _gauge(
+        "trust_refreshed_timestamp_seconds",
+        "When a root that comes by TUF was last found or made current; 0 for never.",
+        _ROOT,
+    ),
+    _gauge(
+        "trust_metadata_expiry_timestamp_seconds",
+        "When the first of the TUF metadata that vouches for a root runs out.",
+        _ROOT,
+    ),
+    _gauge(
+        "trust_refresh_interval_seconds",
+        "The configured interval of looks at a TUF repository; absent where `trust.offline` is set.",
+        _ROOT,
+    ),
     _gauge("source_info", "Always 1 for each configured source; absent sources have no series.", _SOURCE),
     _gauge("sweep_interval_seconds", "The configured interval of a sweep.", _SOURCE, _SWEEP),
 )

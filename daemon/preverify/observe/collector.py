@@ -2,7 +2,7 @@
 
 import platform
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,8 @@ from preverify.observe.catalogue import BY_NAME, MAX_LABEL_VALUES, OTHER
 from preverify.ports import Backlog, Census, CensusRows, Clock
 from preverify.settings import Settings
 
+Figure = tuple[str, tuple[str, ...], float]
+"""Name of a gauge, values of its labels, the figure."""
 CACHE_SECONDS = 5.0
 WAIT_SECONDS = 2.0
 _REST = 10  # a census that took a second is not repeated for ten: it may take at most a tenth of the database's time
@@ -32,7 +34,8 @@ class CensusCollector:
     """Turns a census into gauges.
 
     A database that is slow or away does not hold a scrape: the last figures are given again with `census_up` 0, and
-    `census_timestamp_seconds` says how old they are.
+    `census_timestamp_seconds` says how old they are. `trust` gives the figures of roots and stores in force; their
+    first label is the name.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class CensusCollector:
         clock: Clock,
         *,
         heartbeat: Callable[[], datetime | None] = lambda: None,
+        trust: Callable[[], Iterable[Figure]] = tuple,
         cache_seconds: float = CACHE_SECONDS,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
@@ -51,6 +55,7 @@ class CensusCollector:
         self._settings = settings
         self._clock = clock
         self._heartbeat = heartbeat
+        self._trust = trust
         self._cache_seconds = cache_seconds
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
@@ -72,6 +77,7 @@ class CensusCollector:
             heard = None
         if heard is not None:
             yield _family("feed_heartbeat_timestamp_seconds", {(): heard.timestamp()})
+        yield from self._trusted()
         if self._taken is not None:
             yield from self._measured(self._taken)
 
@@ -107,6 +113,20 @@ class CensusCollector:
             intervals[name, "tags"] = source.sweep.tags.total_seconds()
             intervals[name, "evidence"] = source.sweep.evidence.total_seconds()
         yield _family("sweep_interval_seconds", intervals)
+
+    def _trusted(self) -> Iterator[GaugeMetricFamily]:
+        """Yield what is said of roots and stores; of more than `MAX_LABEL_VALUES` names, the first in order."""
+        try:
+            figures = list(self._trust())
+        except Exception:  # noqa: BLE001 - trust that cannot be read has no figures; loading the policies says why
+            return
+        names = frozenset(sorted({labels[0] for _, labels, _ in figures})[:MAX_LABEL_VALUES])
+        families: dict[str, dict[tuple[str, ...], float]] = {}
+        for name, labels, figure in figures:
+            if labels[0] in names:
+                families.setdefault(name, {})[labels] = figure
+        for name, values in families.items():
+            yield _family(name, values)
 
     def _measured(self, taken: _Taken) -> Iterator[GaugeMetricFamily]:
         rows, backlog = taken.rows, taken.backlog

@@ -21,7 +21,18 @@ def test_names_are_unique_and_follow_the_conventions() -> None:
 
 def test_no_label_can_hold_a_tag_or_a_digest() -> None:
     """Per-tag series would let whoever pushes decide how much memory the monitoring takes."""
-    allowed_open = {"source", "namespace", "code", "where", "endpoint", "process", "repository", "version", "python"}
+    allowed_open = {
+        "source",
+        "namespace",
+        "code",
+        "where",
+        "endpoint",
+        "process",
+        "repository",
+        "root",
+        "version",
+        "python",
+    }
     for metric in METRICS:
         for label in metric.labels:
             assert label.values is not None or label.name in allowed_open, (metric.name, label.name)

@@ -74,10 +74,35 @@ ROWS = CensusRows(
     generation=3,
     leader=True,
 )
+TRUST = (
+    ("trust_expiry_timestamp_seconds", ("public-good", "log"), 7.0),
+    ("trust_expiry_timestamp_seconds", ("ca:vendor", "certificate"), 8.0),
+    ("trust_refreshed_timestamp_seconds", ("public-good",), 0.0),
+    ("trust_metadata_expiry_timestamp_seconds", ("public-good",), 9.0),
+    ("trust_refresh_interval_seconds", ("public-good",), 86400.0),
+)
+
+
+def test_figures_of_trust_are_given_by_name_and_bounded() -> None:
+    shown = _shown(_collector(_Census(ROWS), trust=lambda: TRUST))
+    assert shown["trust_expiry_timestamp_seconds"] == {("public-good", "log"): 7, ("ca:vendor", "certificate"): 8}
+    assert shown["trust_refreshed_timestamp_seconds"] == {("public-good",): 0}
+    many = [("trust_refreshed_timestamp_seconds", (f"r{number:04}",), 1.0) for number in range(300)]
+    shown = _shown(_collector(_Census(ROWS), trust=lambda: many))
+    assert len(shown["trust_refreshed_timestamp_seconds"]) == 200
+
+
+def test_trust_that_cannot_be_read_does_not_end_a_scrape() -> None:
+    def broken() -> object:
+        raise OSError
+
+    assert "generation" in _shown(_collector(_Census(ROWS), trust=broken))
 
 
 def test_every_census_gauge_of_the_catalogue_is_given_and_no_other() -> None:
-    collector = _collector(_Census(ROWS), settings=_settings(repositoryLabel=True), heartbeat=lambda: NOW)
+    collector = _collector(
+        _Census(ROWS), settings=_settings(repositoryLabel=True), heartbeat=lambda: NOW, trust=lambda: TRUST
+    )
     declared = {metric.name for metric in METRICS if metric.where == "census"}
     assert set(_shown(collector)) == declared
 
