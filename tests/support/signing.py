@@ -9,6 +9,7 @@ from pathlib import Path
 from preverify import pipeline
 from preverify.model.reference import Reference, Repository
 from preverify.policy.documents import PolicySet, load
+from preverify.ports import Clock, Registry
 from preverify.registry.layout import LayoutRegistry
 from preverify.settings import Source
 from preverify.signing.journal import Journal
@@ -88,12 +89,19 @@ def activate(store: Store, policy_set: PolicySet, clock: Stopped) -> int:
     return row.number
 
 
-def record(store: Store, policy_set: PolicySet, clock: Stopped, *, tag: str = "key-ec1", repo: str = "legacy") -> str:
-    """Look at an image of the fixtures and store what came of it; returns the id of the statement wanted."""
-    registry = LayoutRegistry(
-        Source(registry=f"oci:{FIXTURES}/layouts/acme", aliases=("registry.example",)), clock=clock
-    )
-    reference = Reference(Repository("registry.example", repo), tag)
+def record(
+    store: Store,
+    policy_set: PolicySet,
+    clock: Clock,
+    *,
+    tag: str = "key-ec1",
+    repo: str = "legacy",
+    at: tuple[Registry, Reference] | None = None,
+) -> str:
+    """Look at an image of the fixtures, or `at` another place, and store what came of it; returns a statement's id."""
+    layouts = Source(registry=f"oci:{FIXTURES}/layouts/acme", aliases=("registry.example",))
+    here = LayoutRegistry(layouts, clock=clock), Reference(Repository("registry.example", repo), tag)
+    registry, reference = at or here
     seen = pipeline.verify_reference(registry, policy_set, reference, clock=clock)
     recording = pipeline.settle(
         seen,
@@ -113,7 +121,14 @@ def record(store: Store, policy_set: PolicySet, clock: Stopped, *, tag: str = "k
         return str(connection.exec_driver_sql("SELECT id FROM statement ORDER BY rowid DESC LIMIT 1").scalar_one())
 
 
-def open_desk(directory: Path, *, text: str = POLICY, journal: Path | None = None, also: Sequence[str] = ()) -> Desk:
+def open_desk(
+    directory: Path,
+    *,
+    text: str = POLICY,
+    journal: Path | None = None,
+    also: Sequence[str] = (),
+    at: tuple[Registry, Reference] | None = None,
+) -> Desk:
     """Build a database with one passed image (and the tags `also`) and a signatory over it."""
     clock = Stopped()
     database = directory / "preverify.db"
@@ -124,7 +139,7 @@ def open_desk(directory: Path, *, text: str = POLICY, journal: Path | None = Non
     activate(store, policy_set, clock)
     for tag in also:
         record(store, policy_set, clock, tag=tag)
-    statement = record(store, policy_set, clock)
+    statement = record(store, policy_set, clock, at=at)
     key = new_key(directory, seed=7)
     return Desk(database, store, clock, key, signatory(key, store, clock, journal), statement)
 

@@ -63,8 +63,7 @@ def open_external(settings: Signing) -> ExternalKey:
     """Open the key of `signing.uri` and have it sign something meaningless.
 
     Raises:
-        BadConfiguration: the address, the public key, the PIN file or the module cannot be used.
-        Unavailable: the device or service does not sign.
+        BadConfiguration: the address, the public key, the PIN file or the module cannot be used, or it does not sign.
     """
     if settings.uri is None or settings.public_key_file is None:
         raise BadConfiguration("says no uri with a publicKeyFile", where="signing")
@@ -74,7 +73,10 @@ def open_external(settings: Signing) -> ExternalKey:
         raise BadConfiguration(f"signing by {scheme}: needs {module}: install preverify[{extra}]", where="signing.uri")
     public = read_public(settings.public_key_file)
     key = ExternalKey(_signer(settings, f"{name}:{rest}", public), public)
-    key.sign(_SELF_TEST)
+    try:
+        key.sign(_SELF_TEST)
+    except Unavailable as error:
+        raise BadConfiguration(f"does not sign: {error}", where="signing.uri") from error
     return key
 
 

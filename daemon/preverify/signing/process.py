@@ -84,7 +84,6 @@ class SigningProcess:
 
         Raises:
             BadConfiguration: no usable key or journal.
-            Unavailable: the key is elsewhere, and does not answer.
         """
         if not settings.signs:
             raise BadInput("none of signing.keyFile, signing.uri and signing.keyless is set: nothing can be signed")

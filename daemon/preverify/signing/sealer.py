@@ -32,8 +32,7 @@ def open_sealer(settings: Signing) -> Sealer:
     """Open what is configured; only the signing process does.
 
     Raises:
-        BadConfiguration: it cannot be used.
-        Unavailable: the key is elsewhere, and does not answer.
+        BadConfiguration: it cannot be used, or does not sign.
     """
     if settings.keyless is not None:
         from preverify.signing.keyless import open_keyless
