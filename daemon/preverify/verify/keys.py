@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -32,6 +33,7 @@ _ECDSA: dict[str, tuple[ec.ECDSA, ...]] = {
     "secp384r1": (ec.ECDSA(_SHA384), ec.ECDSA(_SHA256)),
     "secp521r1": (ec.ECDSA(_SHA512), ec.ECDSA(_SHA256)),
 }
+_PREHASHED = Prehashed(_SHA256)
 _PKCS1 = padding.PKCS1v15()
 _PSS = padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=32)
 
@@ -52,12 +54,15 @@ class PublicKey:
         hint: What a sigstore bundle calls this key: base64 of the SHA-256 of its SubjectPublicKeyInfo.
         ed25519: The raw 32 bytes of an Ed25519 key, else empty.
         verify: The raw check. Never raises for bad signatures, however they are formed.
+        verify_digest: The same for a message of which only the SHA-256 is known; never holds where the key hashes
+            otherwise.
     """
 
     id: str
     hint: str
     ed25519: bytes
     verify: Callable[[bytes, bytes], bool]
+    verify_digest: Callable[[bytes, bytes], bool]
 
 
 def load_public_key(data: bytes) -> TrustedKey:
@@ -105,6 +110,7 @@ def prepared(spki: bytes) -> PublicKey:
         hint=base64.b64encode(bytes.fromhex(trusted.id.removeprefix("key:"))).decode(),
         ed25519=key.public_bytes_raw() if isinstance(key, Ed25519PublicKey) else b"",
         verify=_verifier(key),
+        verify_digest=_digest_verifier(key),
     )
 
 
@@ -139,6 +145,19 @@ def _verifier(key: PublicKeyTypes) -> Callable[[bytes, bytes], bool]:
     if isinstance(key, Ed25519PublicKey):
         return partial(_holds, key.verify)
     raise BadInput(f"{_name(key)} is not accepted, expected {ACCEPTED}")
+
+
+def _digest_verifier(key: PublicKeyTypes) -> Callable[[bytes, bytes], bool]:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return partial(_holds, partial(key.verify, signature_algorithm=ec.ECDSA(_PREHASHED)))
+    if isinstance(key, rsa.RSAPublicKey):
+        return partial(_holds, partial(key.verify, padding=_PKCS1, algorithm=_PREHASHED))
+    return _never_holds  # Ed25519 signs the message itself
+
+
+def _never_holds(signature: bytes, digest: bytes) -> bool:
+    del signature, digest
+    return False
 
 
 def _name(key: PublicKeyTypes) -> str:

@@ -10,16 +10,40 @@ from hashlib import new
 from preverify.model.errors import MalformedEvidence
 from preverify.verify.encoding import exact_members, from_base64
 from preverify.verify.log_entries import Entry, kind_of, parse_body
-from preverify.verify.log_fields import MALFORMED, Members, algorithms, check_hash, inner, mismatch, pem, single, twice
+from preverify.verify.log_fields import (
+    MALFORMED,
+    Members,
+    algorithms,
+    check_digest,
+    check_hash,
+    inner,
+    mismatch,
+    pem,
+    single,
+    twice,
+)
 
 _HASHES = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Bytes that were signed as they are."""
+    """Bytes that were signed as they are. Where only their SHA-256 is known, `data` is empty and `sha256` is it."""
 
     data: bytes
+    sha256: bytes = b""
+
+    def digest(self, algorithm: str) -> bytes:
+        """Return the digest by one of hashlib's algorithms.
+
+        Raises:
+            Refused: `log-entry-mismatch`: the bytes are not at hand, and it is another digest that is known of them.
+        """
+        if not self.sha256:
+            return new(algorithm, self.data).digest()
+        if algorithm != "sha256":
+            raise mismatch(f"logged with a digest by {algorithm}, of the artifact only the one by sha256 is known")
+        return self.sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +115,7 @@ def check_body(entry: Entry, described: Described) -> None:
 def _hashedrekord_v1(spec: Members, described: Described) -> None:
     """A message by its digest."""
     data, signature = inner(spec, "data", "hash"), inner(spec, "signature", "content", "publicKey")
-    check_hash(data.get("hash"), _message(described), "the message")
+    check_digest(data.get("hash"), _message(described).digest("sha256"), "the message")
     _check_signature(signature.get("content"), described)
     _check_pem(inner(signature, "publicKey", "content").get("content"), described)
 
@@ -157,8 +181,9 @@ def _hashedrekord_v2(spec: Members, described: Described) -> None:
     if data.get("algorithm") != algorithm:
         raise mismatch(f"logged with a digest {str(data.get('algorithm'))[:40]!r}, expected {algorithm!r}")
     content = described.content
-    covered = content.data if isinstance(content, Message) else content.pae
-    if from_base64(data.get("digest"), "data.digest", MALFORMED) != new(_HASHES[algorithm], covered).digest():
+    name = _HASHES[algorithm]
+    covered = content.digest(name) if isinstance(content, Message) else new(name, content.pae).digest()
+    if from_base64(data.get("digest"), "data.digest", MALFORMED) != covered:
         raise mismatch("logged with the digest of something else")
     _check_signature(signature.get("content"), described)
     _check_verifier(verifier, described)
@@ -180,10 +205,10 @@ _SPEC = frozenset(
 # --- comparisons ------------------------------------------------------------------------------------------------------
 
 
-def _message(described: Described) -> bytes:
+def _message(described: Described) -> Message:
     if not isinstance(described.content, Message):
         raise mismatch("the log entry is about a message, the signature about an envelope")
-    return described.content.data
+    return described.content
 
 
 def _enveloped(described: Described) -> Enveloped:

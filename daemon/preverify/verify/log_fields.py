@@ -27,11 +27,16 @@ _PEM_BEGIN, _PEM_END = "-----BEGIN {}-----", "-----END {}-----"
 
 
 def check_hash(document: object, content: bytes, what: str) -> None:
-    """Refuse a digest that is not the one of `content`. Older logs know several algorithms; tools write one."""
+    """Refuse a digest that is not the one of `content`."""
+    check_digest(document, sha256(content).digest(), what)
+
+
+def check_digest(document: object, digest: bytes, what: str) -> None:
+    """Refuse a digest that is not this SHA-256. Older logs know several algorithms; tools write one."""
     named = exact_members(document, _HASH, f"the digest of {what}", MALFORMED)
     if named.get("algorithm") != "sha256":
         raise mismatch(f"logged with a digest {str(named.get('algorithm'))[:40]!r} of {what}, expected 'sha256'")
-    if named.get("value") != sha256(content).hexdigest():
+    if named.get("value") != digest.hex():
         raise mismatch(f"logged with another digest of {what}")
 
 

@@ -13,6 +13,7 @@ from preverify.model.reasons import Reason
 from preverify.model.trust import SigstoreRoot
 from preverify.verify.certificates import Certificate, check_path, leaf_verifies, parse_certificate
 from preverify.verify.fulcio import Identity, identity_of, signer_id
+from preverify.verify.keys import PublicKey
 from preverify.verify.log_bodies import Described, check_body
 from preverify.verify.log_entries import Entry
 from preverify.verify.logs import check_entry
@@ -32,6 +33,7 @@ class Material:
     Attributes:
         signature: The raw bytes.
         message: The exact bytes that it should cover.
+        digest: Their SHA-256 where the bytes themselves are not at hand; empty else.
         certificate: DER of the leaf that came with it, None where it was made with a bare key.
         keys: Whether a trusted key may verify it. Not where a bundle says that it was made with a certificate.
         entries: Returns the log entries. Asked only where an anchor looks at logs; may raise `MalformedEvidence`.
@@ -44,6 +46,7 @@ class Material:
 
     signature: bytes
     message: bytes
+    digest: bytes = b""
     certificate: bytes | None
     keys: bool
     entries: Callable[[], Sequence[Entry]]
@@ -115,7 +118,7 @@ def _nobody(material: Material, trusting: Trusting, hint: str) -> Stop:
 def _by_key(material: Material, trusting: Trusting) -> Conclusion:
     held: list[Signed] = []
     stopped: list[Stop] = []
-    for key in trusting.keyring.holders(material.signature, material.message):
+    for key in _holders(material, trusting):
         for anchor in trusting.anchors_of(key.id):
             try:
                 held.append(Signed(signer=key.id, signing=_key_signing(material, anchor, trusting)))
@@ -123,6 +126,12 @@ def _by_key(material: Material, trusting: Trusting) -> Conclusion:
                 by = Signed(signer=key.id, signing=Signing(anchor=anchor.id))
                 stopped.append(Stop(step=Step.SIGNED, reason=refused.reason, detail=refused.detail, by=by))
     return Conclusion(held=tuple(held), stopped=tuple(stopped))
+
+
+def _holders(material: Material, trusting: Trusting) -> tuple[PublicKey, ...]:
+    if material.digest:
+        return tuple(key for key in trusting.keyring.keys if key.verify_digest(material.signature, material.digest))
+    return trusting.keyring.holders(material.signature, material.message)
 
 
 def _key_signing(material: Material, anchor: KeyAnchor, trusting: Trusting) -> Signing | None:
@@ -197,7 +206,11 @@ def _stopping_at(step: Step) -> Iterator[None]:
 
 
 def _check_signature(leaf: Certificate, material: Material) -> None:
-    if not leaf_verifies(leaf, material.signature, material.message):
+    if material.digest:
+        holds = leaf.key.verify_digest(material.signature, material.digest)
+    else:
+        holds = leaf_verifies(leaf, material.signature, material.message)
+    if not holds:
         raise Refused(Reason.SIGNATURE_INVALID, "does not verify under the certificate that came with it")
 
 

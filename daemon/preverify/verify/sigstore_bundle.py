@@ -1,8 +1,8 @@
 """Sigstore bundles v0.1 to v0.3: by key or by certificate, over a statement or over the manifest itself."""
 
-import hashlib
 from collections.abc import Mapping
 
+from preverify.model.digest import Digest
 from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
@@ -31,13 +31,28 @@ def verify_evidence(evidence: Evidence, image: Image, trusting: Trusting) -> tup
     Spec:
         sigstore protobuf-specs, `sigstore_bundle.proto`; Sigstore client specification, "Verification".
     """
+    return verify_bundle(evidence, image, trusting)
+
+
+def verify_bundle(
+    evidence: Evidence, image: Image, trusting: Trusting, *, digest: Digest | None = None
+) -> tuple[Finding, ...]:
+    """Read one bundle, as `verify_evidence` does.
+
+    Args:
+        evidence: The bundle.
+        image: The subject; its manifest is what a signature over bytes has to cover.
+        trusting: The anchors, and what they trust.
+        digest: SHA-256 of what such a signature has to cover, where the manifest's bytes are not at hand.
+    """
     report = Report(evidence=evidence, claim=Claim.NONE)
     bundle = read_bundle(evidence.body)
     check_chain(bundle)
     if isinstance(bundle.content, Envelope):
         conclusion = envelope_conclusion(bundle, bundle.content, trusting)
         return verify_statement(report, bundle.content, image, conclusion, cosign_signs=True)
-    return _over_manifest(report.about(Claim.SIGNATURE), bundle, bundle.content, image, trusting)
+    message = Message(data=image.manifest, sha256=bytes.fromhex(digest.hex) if digest is not None else b"")
+    return _over_bytes(report.about(Claim.SIGNATURE), bundle, bundle.content, message, trusting)
 
 
 def check_chain(bundle: BundleDocument) -> None:
@@ -62,14 +77,6 @@ def envelope_conclusion(bundle: BundleDocument, envelope: Envelope, trusting: Tr
     return conclude(_material(bundle, envelope.signatures[0], message, content), trusting, hint=bundle.hint)
 
 
-def message_conclusion(
-    bundle: BundleDocument, signed: MessageSignature, message: bytes, trusting: Trusting
-) -> Conclusion:
-    """Say under which anchors a signature over `message` holds."""
-    material = _material(bundle, signed.signature, message, Message(data=message))
-    return conclude(material, trusting, hint=bundle.hint)
-
-
 def _material(bundle: BundleDocument, signature: bytes, message: bytes, content: Message | Enveloped) -> Material:
     certificate = bundle.certificates[0] if bundle.certificates else None
 
@@ -79,6 +86,7 @@ def _material(bundle: BundleDocument, signature: bytes, message: bytes, content:
     return Material(
         signature=signature,
         message=message,
+        digest=content.sha256 if isinstance(content, Message) else b"",
         certificate=certificate,
         keys=certificate is None,
         entries=lambda: bundle.entries,
@@ -90,20 +98,24 @@ def _material(bundle: BundleDocument, signature: bytes, message: bytes, content:
     )
 
 
-def contradicts(signed: MessageSignature, content: bytes) -> bool:
+def _contradicts(signed: MessageSignature, message: Message) -> bool:
     """Say whether `messageDigest` names something else than what is signed. It only identifies; ours is what counts."""
     if not signed.algorithm:
         return False
     algorithm = _HASHES.get(signed.algorithm)
-    return algorithm is None or hashlib.new(algorithm, content).digest() != signed.digest
+    try:
+        return algorithm is None or message.digest(algorithm) != signed.digest
+    except Refused:
+        return True
 
 
-def _over_manifest(
-    report: Report, bundle: BundleDocument, signed: MessageSignature, image: Image, trusting: Trusting
+def _over_bytes(
+    report: Report, bundle: BundleDocument, signed: MessageSignature, message: Message, trusting: Trusting
 ) -> tuple[Finding, ...]:
-    conclusion = message_conclusion(bundle, signed, image.manifest, trusting)
+    material = _material(bundle, signed.signature, message.data, message)
+    conclusion = conclude(material, trusting, hint=bundle.hint)
     stopped = conclusion.failures(report)
-    if conclusion.held and contradicts(signed, image.manifest):
+    if conclusion.held and _contradicts(signed, message):
         detail = "messageDigest is not the digest of what is signed"
         wrong = (
             f for by in conclusion.held for f in report.failed(Step.SIGNED, Reason.CONTENT_MISMATCH, detail, by=by)
