@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import rfc8785
+from tuf.api.exceptions import DownloadError
 
 from preverify import __version__
 from preverify.model.errors import BadInput, MalformedEvidence, Unavailable
@@ -118,18 +119,19 @@ def read(data: bytes) -> Bundle:
 def take_in(bundle: Bundle, requests: Iterable[RootRequest], roots: Roots, clock: Clock) -> tuple[str, ...]:
     """Verify every root that the bundle carries, then replace what is kept of them; returns their names.
 
-    All or none: a root that does not verify leaves everything as it was. `requests` are the roots by TUF that this
-    machine's documents name; a bundle that carries others is refused, because nothing here says where trust in them
-    starts.
+    All or none: a root that does not verify leaves everything as it was. `requests` are the roots that are built in or
+    that this machine's documents declare by TUF; a bundle that carries others is refused, because nothing here says
+    where trust in them starts.
 
     Raises:
-        BadInput: says which root, and what about it.
+        BadInput: it carries a root that is not known here, or not whole.
+        Untrusted: a root does not verify: says which, and why.
         Unavailable: the state directory cannot be written.
     """
     known = {request.name: request for request in requests}
     for name, carried in bundle.roots.items():
         if name not in known:
-            raise BadInput(f"the file carries root {name[:80]!r}, which no signer here names by TUF")
+            raise BadInput(f"the file carries root {name[:80]!r}, which no document here declares by TUF")
         if completed(known[name]).url != carried.url:
             raise BadInput(f"root {name!r} is of {carried.url[:200]!r}, expected {completed(known[name]).url!r}")
     with ExitStack() as stack:
@@ -165,7 +167,11 @@ def _verified(request: RootRequest, place: Path, scratch: Path, carried: Carried
     try:
         return look(whole, scratch, Served(whole.url, carried.files, carried.target), None)
     except Untrusted as error:
-        raise BadInput(f"root {request.name!r} is refused: {error}") from error
+        raise Untrusted(f"root {request.name!r} is refused: {error}") from error
+    except Unavailable as error:
+        if isinstance(error.__cause__, DownloadError):
+            raise BadInput(f"root {request.name!r} is not whole: {error.__cause__}") from error
+        raise
 
 
 def _replace(place: Path, scratch: Path, found: Verified, clock: Clock) -> None:
