@@ -168,6 +168,16 @@ def test_what_is_no_signed_note() -> None:
         refused(wrong, NEW.log)
 
 
+@pytest.mark.parametrize("extra", ["a\tb\n", "a\x00\n", "a\x7f\n", "a\r\n"])
+def test_control_characters_are_refused_even_when_signed(extra: str) -> None:
+    assert "control characters" in refused(signed(OLD, OLD.note(9, ROOT, extra)), OLD.log)
+
+
+def test_half_a_surrogate_pair_has_no_bytes_to_sign() -> None:
+    text = OLD.checkpoint(9, ROOT)
+    assert "control characters" in refused(text.replace("log.test - ", "log\ud800test - "), OLD.log)
+
+
 def test_limits() -> None:
     note = NEW.note(9, ROOT)
     many = WITNESS.line(note) * 99 + NEW.line(note)
