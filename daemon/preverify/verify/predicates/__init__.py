@@ -56,7 +56,7 @@ __all__ = ["READERS", "PredicateReader", "facts_of", "read_predicate", "reader_o
 
 MAX_WHOLE = 8 * 1024 * 1024
 """Statements of kinds that are no reports and no bills of materials are read up to this many bytes."""
-_ANY_VERSION = "/v*"
+_ANY_VERSION = "v*"
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 
@@ -101,12 +101,10 @@ _CUT_DOWN: Mapping[str, Keep] = {vulnerabilities.NAME: vulnerabilities.keep}
 
 def reader_of(predicate_type: str) -> PredicateReader | None:
     """Return who reads predicates of a type; None where nobody does."""
-    reader = _BY_TYPE.get(predicate_type)
-    if reader is None:
-        head, _, version = predicate_type.rpartition("/v")
-        if _VERSION.fullmatch(version) is not None:
-            reader = _BY_TYPE.get(head + _ANY_VERSION)
-    return reader
+    head, _, version = predicate_type.rpartition("/v")
+    if _VERSION.fullmatch(version) is not None and f"{head}/{_ANY_VERSION}" in _BY_TYPE:
+        return _BY_TYPE[f"{head}/{_ANY_VERSION}"]
+    return None if version == "*" else _BY_TYPE.get(predicate_type)
 
 
 def read_predicate(predicate_type: str, payload: bytes) -> Pairs:

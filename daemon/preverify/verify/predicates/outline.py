@@ -21,7 +21,9 @@ _HEADS = frozenset(
         "Data",  # what old versions of cosign put around a document
     }
 )
-_ELEMENT = frozenset({"type", "spdxId", "@id", "specVersion", "created", "name"})
+ELEMENT = ("type", "@type", "spdxId", "@id", "specVersion", "created", "name")
+"""What is read of an element of SPDX 3."""
+_ELEMENT = frozenset(name.casefold() for name in ELEMENT)
 
 
 def belongs(members: dict[str, object]) -> bool:
@@ -31,8 +33,17 @@ def belongs(members: dict[str, object]) -> bool:
     """
     if not _HEADS.isdisjoint(members):
         return True
-    if "type" in members and ("spdxId" in members or "@id" in members):
-        for name in members.keys() - _ELEMENT:
-            del members[name]
+    if ("type" in members or "@type" in members) and ("spdxId" in members or "@id" in members):
+        cut_down(members, _ELEMENT)
         return True
     return False
+
+
+def cut_down(members: dict[str, object], names: frozenset[str]) -> None:
+    """Take out of an object what is not among `names` (case-folded).
+
+    Another spelling of a known name stays: the reader has to see it, to refuse it.
+    """
+    for name in list(members):
+        if name.casefold() not in names:
+            del members[name]

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
 from preverify.verify.predicates.facts import Facts, Node, Pairs, instant, malformed
-from preverify.verify.predicates.outline import MAX_KEYS
+from preverify.verify.predicates.outline import ELEMENT, MAX_KEYS
 
 NAME = "spdx"
 TYPES: tuple[str, ...] = ("https://spdx.dev/Document", "https://spdx.dev/Document/v*")
 
 _DOCUMENT = ("spdxVersion", "SPDXID", "name", "documentNamespace", "creationInfo", "packages")
-_ELEMENT = ("type", "@type", "spdxId", "@id", "specVersion", "created", "name")
 _BLOCK = re.compile(r"<text>.*?</text>", re.DOTALL)
 _TAG = re.compile(
     r"^(SPDXVersion|DocumentName|DocumentNamespace|Created|PackageName):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE
@@ -70,8 +69,8 @@ def _tag_values(text: str) -> Pairs:
 
 def _graph(document: dict[str, object]) -> Pairs:
     facts = Facts()
-    elements = Node(document, "predicate", ("@context", "@graph")).nodes("@graph", _ELEMENT)
-    typed = [(each.text("type") or each.text("@type"), each) for each in elements]
+    elements = Node(document, "predicate", ("@context", "@graph")).nodes("@graph", ELEMENT)
+    typed = [(_type(each), each) for each in elements]
     info = next((each for kind, each in typed if kind == "CreationInfo"), None)
     if info is None:
         raise malformed("predicate has no CreationInfo, expected an SPDX 3 document")
@@ -81,3 +80,10 @@ def _graph(document: dict[str, object]) -> Pairs:
     facts.tell("name", name)
     facts.decide("packages.count", sum(1 for kind, _ in typed if kind == "software_Package"))
     return facts.done()
+
+
+def _type(element: Node) -> str:
+    kind = element.text("type") or element.text("@type")
+    if not kind or not (element.text("spdxId") or element.text("@id")):
+        raise malformed(f"{element.path} has no type or no id, expected an element of SPDX 3")
+    return kind

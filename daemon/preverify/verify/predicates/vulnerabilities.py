@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from preverify.verify.predicates.facts import Facts, Node, Pairs, malformed
+from preverify.verify.predicates.outline import cut_down
 
 NAME = "vuln"
 _COSIGN = "https://cosign.sigstore.dev/attestation/vuln/v1"
@@ -31,9 +32,7 @@ _ALWAYS = dict.fromkeys(("critical", "high", "medium", "low"), 0)
 
 def keep(members: dict[str, object]) -> bool:
     """Cut an object of a large report down to what facts are made of: scanners write pages about each finding."""
-    for name in members.keys() - _READ:
-        if name.casefold() not in _KEPT:  # another spelling of a known name has to be seen, to be refused
-            del members[name]
+    cut_down(members, _KEPT)
     return bool(members)
 
 
