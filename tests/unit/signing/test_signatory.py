@@ -108,12 +108,13 @@ def test_the_same_bytes_every_time(desk: Desk) -> None:
 INERT = {
     "statement": {"source", "generation", "key_id", "layouts", "manifests", "attempts", "valid_until", "detail"}
     | {"created_at", "changed_at", "envelope"},  # an empty envelope is none; any other is refused, see below
-    "verdict": {"due_at", "gathering", "findings", "generation", "cause", "source"},
+    "verdict": {"due_at", "gathering", "findings", "generation", "cause", "source"}
+    | {"valid_until"},  # never for longer than the findings say; whether it still holds is for the current row
     "current_verdict": {"due_at", "policy", "policy_digest"},  # only point: what they point to names its own policy
     "subject": {"source", "media_type", "fingerprint", "first_seen_at", "looked_at"},
     "gathering": {"requests", "gathered_at", "registry", "repository", "digest"},
     "finding": {"registry", "repository", "digest", "detail", "place", "format", "statement", "position", "annotations"}
-    | {"predicate_type"},
+    | {"predicate_type", "predicate", "about"},  # of attestations, which the policy here does not ask for
     "evidence": {"stored_at", "size"},
     "policy_generation": {"created_at", "activated_at"},
 }
