@@ -213,6 +213,23 @@ def test_a_key_does_not_stand_for_a_certificate_nor_the_other_way_round() -> Non
     assert (by_key.reason, by_key.step) == (Reason.WRONG_KEY, Step.PARSED)
 
 
+def test_a_layer_that_came_with_a_certificate_is_by_no_key() -> None:
+    finding = only(look(LEGACY, KeyAnchor(key=signed.key("ec1"))))
+    assert (finding.reason, finding.detail) == (
+        Reason.WRONG_KEY,
+        "signed with a certificate, expected one of the trusted keys",
+    )
+
+
+def test_a_signed_attestation_that_is_not_of_its_kind_establishes_nothing() -> None:
+    """RT-11: signed garbage is garbage."""
+    image = signed.image("bundle-key-ec1")
+    statement = signed.statement(image.subject.digest, predicate={"scanner": "none"})
+    layer = signed.attestation(signed.envelope(statement))
+    finding = only(look("bundle-key-ec1", KeyAnchor(key=signed.key("ec1")), evidence=layer))
+    assert (finding.reason, finding.step) == (Reason.STATEMENT_MALFORMED, Step.SUBJECT)
+
+
 # --- annotations of the tag format ------------------------------------------------------------------------------------
 
 

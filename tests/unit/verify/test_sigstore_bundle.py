@@ -313,6 +313,7 @@ def test_signatures_over_something_else(changes: dict[str, Any], reason: Reason,
 
 def test_a_digest_that_is_not_text_is_malformed() -> None:
     assert one(over_manifest(messageDigest={"algorithm": "SHA2_256"})).reason is Reason.BUNDLE_MALFORMED
+    assert one(over_manifest(messageDigest={"algorithm": 8, "digest": "AAAA"})).reason is Reason.BUNDLE_MALFORMED
 
 
 @given(data=st.binary(max_size=300))
