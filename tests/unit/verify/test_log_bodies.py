@@ -464,6 +464,20 @@ def test_the_digest_is_of_the_kind_that_the_key_signs(name: str) -> None:
                 refused(made, described)
 
 
+def test_a_message_of_which_only_the_digest_is_known() -> None:
+    for each in (HASHED, NEWER):
+        described = logged.described_by(each)
+        assert isinstance(described.content, Message)
+        known = sha256(described.content.data).digest()
+        check_body(logged.entry_of(each), replace(described, content=Message(data=b"", sha256=known)))
+        other = replace(described, content=Message(data=b"", sha256=sha256(b"other").digest()))
+        refused(logged.entry_of(each), other)
+    public = KEYS["p384"].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    made, described = newer(public, "PKIX_ECDSA_P384_SHA_384", "SHA2_384")
+    by_digest = replace(described, content=Message(data=b"", sha256=sha256(b"message").digest()))
+    assert "only the one by sha256 is known" in refused(made, by_digest)
+
+
 def test_a_key_that_is_none() -> None:
     made, described = newer(b"no key", "PKIX_ECDSA_P256_SHA_256", "SHA2_256")
     assert "which this key has not" in refused(made, described)
