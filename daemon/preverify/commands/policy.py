@@ -154,5 +154,5 @@ def _load(places: list[Path] | None, config: Path | None) -> PolicySet:
 
 def _demands(policy: Policy) -> str:
     return ", ".join(
-        f"{rule.name}: {rule.KIND} by {rule.by.needed} of {'|'.join(rule.by.names.values())}" for rule in policy.rules
+        f"{rule.name}: {rule.KIND} by {rule.by.needed} of {rule.by.people.replace(', ', '|')}" for rule in policy.rules
     )

@@ -1,6 +1,6 @@
 """Compiled policies: what decides. Every value here has one canonical form, and digests are over that form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -11,6 +11,7 @@ import rfc8785
 from preverify.model import globs, strict_json
 from preverify.model.anchors import Anchor
 from preverify.model.errors import BadConfiguration, BadInput, MalformedEvidence
+from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reference import Repository
 from preverify.model.trust import Trust, epoch_of
 from preverify.model.verdicts import Mode
@@ -21,6 +22,7 @@ from preverify.policy.signers import rebuilt as rebuilt_signer
 API_VERSION = "preverify/v1"
 _MAX_DOCUMENT = 64 << 20
 _MEMO = 4096
+_NO_TRUST = Trust()
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -34,7 +36,9 @@ class Policy:
             take part by name: what they hold is the trust epoch's matter.
         images: Globs over `registry/path`; tags do not take part.
         namespaces: Globs over namespaces; empty: the policy holds everywhere and belongs to the default profile.
+        platforms: Whose evidence counts for rules that do not say otherwise: the index's or that of its children.
         valid_for: How long a passed verdict holds for lookups.
+        own_platforms: What rules say otherwise, by their names, in the order of the rules.
         trust: The roots and stores that the signers' anchors refer to.
     """
 
@@ -43,9 +47,10 @@ class Policy:
     images: tuple[str, ...]
     namespaces: tuple[str, ...]
     mode: Mode
-    platforms: str
+    platforms: Platforms
     valid_for: timedelta
     rules: tuple[Rule, ...]
+    own_platforms: tuple[tuple[str, Platforms], ...] = ()
     trust: Trust = field(default_factory=Trust, compare=False, repr=False)
 
     def matches(self, repository: Repository) -> bool:
@@ -70,6 +75,23 @@ class Policy:
         """Return the anchors of the signers, each once."""
         return tuple({signer.anchor.id: signer.anchor for signer in self.signers}.values())
 
+    def platforms_of(self, rule: str) -> Platforms:
+        """Return whose evidence counts for a rule."""
+        return dict(self.own_platforms).get(rule, self.platforms)
+
+    @property
+    def gathers(self) -> Platforms:
+        """Return which children have to be looked at beside the deployed digest itself."""
+        return _together(self.platforms_of(rule.name) for rule in self.rules)
+
+    def vouches_for(self, platforms: Sequence[str]) -> bool:
+        """Say whether a passed verdict on an index speaks for its child that stands there for `platforms`.
+
+        Where rules name platforms, the verdict has not looked at the others.
+        """
+        counted = [self.platforms_of(rule.name) for rule in self.rules if rule.mode is Mode.ENFORCE]
+        return all(any(demanded.covers(each) for each in platforms) for demanded in counted)
+
     @property
     def trust_epoch(self) -> str:
         """Return the id of the trust that verdicts of this policy rest on beyond the keys that it names."""
@@ -82,11 +104,16 @@ class Policy:
             "images": list(self.images),
             "namespaces": list(self.namespaces),
             "mode": self.mode.value,
-            "platforms": self.platforms,
+            "platforms": self.platforms.canonical(),
             "validForSeconds": int(self.valid_for.total_seconds()),
             "signers": {s.name: s.canonical(self.trust.names()) for s in self.signers},
-            "require": [{"name": r.name, "mode": r.mode.value, r.KIND: r.canonical()} for r in self.rules],
+            "require": [self._canonical_rule(rule) for rule in self.rules],
         }
+
+    def _canonical_rule(self, rule: Rule) -> dict[str, Any]:
+        form: dict[str, Any] = {"name": rule.name, "mode": rule.mode.value, rule.KIND: rule.canonical()}
+        own = self.platforms_of(rule.name)
+        return form if own == self.platforms else form | {"platforms": own.canonical()}
 
 
 def compiled(
@@ -95,12 +122,14 @@ def compiled(
     images: tuple[str, ...],
     namespaces: tuple[str, ...],
     mode: Mode,
-    platforms: str,
+    platforms: Platforms,
     valid_for: timedelta,
     rules: tuple[Rule, ...],
     trust: Trust,
+    own_platforms: Mapping[str, Platforms],
 ) -> Policy:
     """Build a policy with its digest. The order of globs means nothing; that of rules only orders reasons."""
+    named = tuple((r.name, own) for r in rules if (own := own_platforms.get(r.name, platforms)) != platforms)
     parts: dict[str, Any] = {
         "name": name,
         "images": tuple(sorted(set(images))),
@@ -109,6 +138,7 @@ def compiled(
         "platforms": platforms,
         "valid_for": valid_for,
         "rules": rules,
+        "own_platforms": named,
         "trust": trust,
     }
     draft = Policy(digest="", **parts)
@@ -118,6 +148,13 @@ def compiled(
 def canonical_json(value: Any) -> bytes:
     """Write a value in its one canonical form (RFC 8785)."""
     return rfc8785.dumps(value)
+
+
+def _together(platforms: Iterable[Platforms]) -> Platforms:
+    whole = THE_INDEX
+    for each in platforms:
+        whole |= each
+    return whole
 
 
 def _digest(data: bytes) -> str:
@@ -152,7 +189,7 @@ class PolicySet:
     _matching: dict[Repository, tuple[Policy, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, policies: Mapping[str, Policy], signers: Mapping[str, Signer], trust: Trust) -> Self:
+    def of(cls, policies: Mapping[str, Policy], signers: Mapping[str, Signer], trust: Trust = _NO_TRUST) -> Self:
         """Build a set from policies and signers by name, and the trust that their anchors refer to."""
         ordered = tuple(policies[name] for name in sorted(policies))
         anchors = {anchor.id: anchor for p in ordered for anchor in p.anchors}
@@ -215,6 +252,10 @@ class PolicySet:
             _remember(self._applying, (repository, namespace), found)
         return found
 
+    def gathers(self, repository: Repository) -> Platforms:
+        """Return which children of an index in `repository` some policy has to know about."""
+        return _together(policy.gathers for policy in self.matching(repository))
+
     def profile(self, repository: Repository) -> tuple[Policy, ...]:
         """Return the default profile's enforcing policies about `repository`: all must pass before we publish."""
         return tuple(p for p in self.applying(repository, None) if p.mode is Mode.ENFORCE)
@@ -233,15 +274,16 @@ def _rebuilt(form: Mapping[str, Any], trust: Trust) -> Policy:
         images=tuple(globs.check(pattern) for pattern in form["images"]),
         namespaces=tuple(globs.check(pattern) for pattern in form["namespaces"]),
         mode=Mode(form["mode"]),
-        platforms=form["platforms"],
+        platforms=Platforms.of(form["platforms"]),
         valid_for=timedelta(seconds=form["validForSeconds"]),
         rules=tuple(_rebuilt_rule(rule, signers) for rule in form["require"]),
+        own_platforms={r["name"]: Platforms.of(r["platforms"]) for r in form["require"] if "platforms" in r},
         trust=trust,
     )
 
 
 def _rebuilt_rule(form: Mapping[str, Any], signers: Mapping[str, Signer]) -> Rule:
-    (kind,) = form.keys() - {"name", "mode"}
+    (kind,) = form.keys() - {"name", "mode", "platforms"}
     body = form[kind]
     by = Quorum.of(body["by"]["atLeast"], [signers[name] for name in body["by"]["of"]])
     return RULES[kind].from_canonical(form["name"], Mode(form["mode"]), body, by)

@@ -11,7 +11,7 @@ from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Answer, AnswerState, PolicyAnswer
 from preverify.policy.answers import compose, part_of
 from preverify.policy.decide import decide
-from preverify.policy.policies import PolicySet
+from preverify.policy.policies import Policy, PolicySet
 
 _SAMPLE = "x"
 
@@ -99,16 +99,20 @@ def compare(old: PolicySet, new: PolicySet, subjects: Iterable[Known], *, now: d
     return Report(considered=considered, unchanged=unchanged, undecided=undecided, differences=tuple(differences))
 
 
-def _parts(sets: Sequence[PolicySet], known: Known, now: datetime) -> Mapping[str, PolicyAnswer]:
-    """Decide once under each policy digest: a policy that both sets share needs no second look."""
+def _parts(sets: Sequence[PolicySet], known: Known, now: datetime) -> Mapping[tuple[str, str], PolicyAnswer]:
+    """Decide once under each policy digest and trust epoch: what both sets share needs no second look."""
     repository = known.gathered.image.subject.repository
-    policies = {policy.digest: policy for policy_set in sets for policy in policy_set.matching(repository)}
+    policies = {_key(policy): policy for policy_set in sets for policy in policy_set.matching(repository)}
     return {
-        digest: part_of(
+        key: part_of(
             decide(policy, known.gathered, known.findings, now=now, trust_epoch="", new_id=lambda _: ""), policy.mode
         )
-        for digest, policy in policies.items()
+        for key, policy in policies.items()
     }
+
+
+def _key(policy: Policy) -> tuple[str, str]:
+    return policy.digest, policy.trust_epoch
 
 
 def _namespaces(sets: Sequence[PolicySet], repository: Repository) -> tuple[str, ...]:
@@ -117,11 +121,15 @@ def _namespaces(sets: Sequence[PolicySet], repository: Repository) -> tuple[str,
 
 
 def _answer(
-    policy_set: PolicySet, subject: Subject, parts: Mapping[str, PolicyAnswer], namespace: str, now: datetime
+    policy_set: PolicySet,
+    subject: Subject,
+    parts: Mapping[tuple[str, str], PolicyAnswer],
+    namespace: str,
+    now: datetime,
 ) -> Answer:
     # A namespace that the glob matches stands for all of them.
     concrete = namespace.replace("*", _SAMPLE) if namespace else None
-    verdicts = {p.name: parts[p.digest] for p in policy_set.matching(subject.repository)}
+    verdicts = {p.name: parts[_key(p)] for p in policy_set.matching(subject.repository)}
     return compose(
         policy_set,
         subject.repository,

@@ -279,8 +279,12 @@ def _logged(material: Material, demand: Log, root: SigstoreRoot, stamps: Sequenc
     by: dict[str, TrustedTime | None] = {}
     untrusted: Refused | None = None
     described = material.described(spki)
+    known = frozenset(log.id for log in root.logs)
     for entry in _readable(material.entries):
         try:
+            # First what it is about: that says more than a proof which then cannot hold either.
+            if entry.log_id in known:
+                check_body(entry, described)
             fact = check_entry(
                 entry,
                 root.logs,
@@ -288,7 +292,6 @@ def _logged(material: Material, demand: Log, root: SigstoreRoot, stamps: Sequenc
                 proof=material.proof,
                 times=tuple(stamp.at for stamp in stamps),
             )
-            check_body(entry, described)
         except Refused as refused:
             if refused.reason is not Reason.LOG_UNTRUSTED:
                 raise
