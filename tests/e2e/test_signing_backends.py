@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from preverify import pipeline, wiring
 from preverify.attest import bundle
 from preverify.attest.envelope import parse
 from preverify.attest.identity import Own, OwnIdentity
@@ -17,7 +18,9 @@ from preverify.clock import SystemClock
 from preverify.model.digest import Digest
 from preverify.model.errors import Unavailable
 from preverify.model.evidence import Format
+from preverify.model.reasons import Reason
 from preverify.model.reference import Reference, Repository, Subject
+from preverify.model.verdicts import Outcome
 from preverify.ports import Layout, PublishState
 from preverify.registry.client import Client
 from preverify.registry.publishing import Publisher
@@ -25,6 +28,8 @@ from preverify.settings import Signing, Source
 from preverify.signing import own_of
 from support import registries
 from support.cosign import VSA, Cosign
+from support.daemon import Daemon, running, until
+from support.registries import FIXTURES
 from support.registry_clients import gather, remote
 from support.signing import Desk, open_desk
 from support.signing_child import signing
@@ -260,6 +265,76 @@ def test_no_statement_without_all_of_the_services(stack: Stack, tmp_path: Path, 
             client.sign(desk.statement)
     finally:
         desk.store.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, (Outcome.PASSED, Reason.OK)),
+        ({"identity": "x"}, (Outcome.FAILED, Reason.IDENTITY_MISMATCH)),
+        ({"issuer": "x"}, (Outcome.FAILED, Reason.ISSUER_MISMATCH)),
+    ],
+)
+def test_another_preverify_relies_on_it(
+    stack: Stack, host: str, tmp_path: Path, change: dict[str, str], expected: tuple[Outcome, Reason]
+) -> None:
+    """A second verifier delegates to ours: its policy asks for our summary under our identity, and nothing else."""
+    subject, sealed, own = signed_at(host, keyless(stack, tmp_path), {}, tmp_path)
+    assert isinstance(own, OwnIdentity)
+    publisher(host, own, allowShadowing=True).publish(subject, sealed, Layout.BUNDLE, supersedes=())
+    wanted = {name: getattr(own, name) + change.get(name, "") for name in ("issuer", "identity")}
+    place = tmp_path / "policies"
+    place.mkdir()
+    (place / "root.json").write_bytes(stack.trusted_root.read_bytes())
+    signer = {"keyless": {"issuer": wanted["issuer"], "subject": wanted["identity"], "trust": "stack"}}
+    rule = {"name": "verified", "attestation": {"type": VSA, "by": {"any": ["preverify"]}}}
+    for kind, spec in (
+        ("Trust", {"roots": {"stack": {"file": "root.json"}}}),
+        ("Signers", {"preverify": signer}),
+        ("Policy", {"images": ["**"], "require": [rule]}),
+    ):
+        document = {"apiVersion": "preverify/v1", "kind": kind, "metadata": {"name": "delegated"}, "spec": spec}
+        (place / f"{kind}.yaml").write_text(json.dumps(document))
+    reference = Reference(subject.repository, None, subject.digest)
+    look = pipeline.verify_reference(remote(host), wiring.read_policies((place,)), reference, clock=SystemClock())
+    assert [(v.outcome, v.rules[0].reason) for v in look.verdicts] == [expected]
+
+
+def test_the_daemon_signs_keyless(stack: Stack, tool: Tool, tmp_path: Path) -> None:
+    """The whole way: pushed, verified, signed as a workload, attached, read by cosign; a restart changes nothing."""
+    with registries.regserve(tool) as host:
+        store = registries.fixtures()
+        digest = next(c["digest"] for c in registries.cases() if c["id"] == "legacy-key-ec1")
+        registries.push(host, store, "acme/legacy", "shop/api", subject=digest, beside=(".sig",))
+        media_type, data = store.manifests["acme/legacy"][digest]
+        registries.put_manifest(host, "shop/api", "1", data, media_type)
+        daemon = Daemon(
+            tmp_path / "daemon", host, (FIXTURES / "keys/ec1.pub").read_bytes(), publish={"allowShadowing": True}
+        )
+        document = json.loads(daemon.config.read_text())
+        document["signing"] = {**keyless(stack, tmp_path), "verifierId": VERIFIER}
+        daemon.config.write_text(json.dumps(document))
+        own = own_of(Signing.model_validate(document["signing"]))
+        assert isinstance(own, OwnIdentity)
+        cosign = Cosign(tool, tmp_path / "home")
+        subject = Subject(Repository(host, "shop/api"), Digest.parse(digest))
+        with running(daemon):
+            assert daemon.notify("shop/api", "1", digest) == 202
+            until(lambda: daemon.lookup(digest).get("answer") == "admitted", 60, f"the answer: {daemon.log()[-3000:]}")
+            until(lambda: ours_at(host, subject, own), 60, "the statement")
+        assert verified_by_cosign(cosign, stack, subject, own.issuer, own.identity)
+        before = ours_at(host, subject, own)
+        with running(daemon):
+            assert daemon.notify("shop/api", "1", digest) == 202
+            until(lambda: daemon.lookup(digest).get("answer") == "admitted", 60, "the answer after the restart")
+        assert ours_at(host, subject, own) == before
+        assert len(before) == 1
+
+
+def ours_at(host: str, subject: Subject, own: Own) -> list[bytes]:
+    """Return the bundles of ours beside an image."""
+    seen = gather(remote(host), subject.repository.path, str(subject.digest))
+    return [e.body for e in seen.evidence if e.format is Format.SIGSTORE_BUNDLE and is_ours(e.body, [own])]
 
 
 def signed_at(

@@ -305,4 +305,4 @@ def test_roots_are_never_pooled(corpus: Corpus) -> None:
         Reference.parse(corpus.public.reference),
         clock=SystemClock(),
     )
-    assert [(v.outcome, v.rules[0].reason) for v in seen.verdicts] == [(Outcome.FAILED, Reason.CHAIN_INVALID)]
+    assert [(v.outcome, v.rules[0].reason) for v in seen.verdicts] == [(Outcome.FAILED, Reason.CERTIFICATE_UNTRUSTED)]

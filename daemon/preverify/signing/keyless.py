@@ -35,16 +35,11 @@ class CertificateSigner:
 
     journal_secret: bytes | None = None
 
-    def __init__(self, settings: Keyless, own: OwnIdentity, root: bytes, services: bytes) -> None:
+    def __init__(self, settings: Keyless, own: OwnIdentity, root: TrustedRoot, services: bytes) -> None:
         self._settings = settings
         self.own = own
-        self._root = TrustedRoot(trustroot.TrustedRoot.from_json(root))
+        self._root = root
         self._services = services
-        self.services()  # refused at start where it could never be used
-
-    def services(self) -> SigningConfig:
-        """Return the services that are valid now: periods are looked at when it is built."""
-        return SigningConfig(trustroot.SigningConfig.from_json(self._services))
 
     def seal(self, payload: bytes) -> bytes:
         """Sign a statement's payload; returns a bundle (v0.3) that every consumer can verify, and was verified here.
@@ -60,7 +55,7 @@ class CertificateSigner:
         return json.dumps(json.loads(bundle.to_json()), separators=(",", ":")).encode()
 
     def _signed(self, payload: bytes) -> Bundle:
-        services = self.services()
+        services = _services(self._services)
         authority, log, stampers = services.get_fulcio(), services.get_tlogs()[0], services.get_tsas()
         sessions: tuple[Any, ...] = (authority.session, _session_of(log))
         for session in sessions:
@@ -89,13 +84,19 @@ def open_keyless(settings: Keyless) -> CertificateSigner:
     own = identity_of(settings)
     services = read_bounded(settings.signing_config_file, MAX_BYTES)
     _check_authorities(services, settings.signing_config_file)
-    root = read_bounded(settings.trusted_root_file, MAX_BYTES)
+    path = settings.signing_config_file
     try:
-        return CertificateSigner(settings, own, root, services)
+        _services(services)
+        path = settings.trusted_root_file
+        root = TrustedRoot(trustroot.TrustedRoot.from_json(read_bounded(path, MAX_BYTES)))
     except Exception as error:
-        raise BadConfiguration(
-            f"cannot be used for signing: {_said(error)}", where=str(settings.signing_config_file)
-        ) from error
+        raise BadConfiguration(f"cannot be used for signing: {_said(error)}", where=str(path)) from error
+    return CertificateSigner(settings, own, root, services)
+
+
+def _services(document: bytes) -> SigningConfig:
+    """Return the services that are valid now: it looks at their periods when it is built."""
+    return SigningConfig(trustroot.SigningConfig.from_json(document))
 
 
 def _check_authorities(services: bytes, path: Path) -> None:

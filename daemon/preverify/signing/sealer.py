@@ -68,7 +68,7 @@ def identity_of(settings: Keyless) -> OwnIdentity:
     """
     path = settings.trusted_root_file
     try:
-        root = parse_trusted_root(read_bounded(path, MAX_BYTES), "signing")
+        root = parse_trusted_root(read_bounded(path, MAX_BYTES), str(path))
     except MalformedEvidence as error:
         raise BadConfiguration(error.detail, where=str(path)) from error
     issuing = tuple(dict.fromkeys(each.certificates[0] for each in root.authorities))

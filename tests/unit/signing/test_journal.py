@@ -10,7 +10,7 @@ from preverify.signing.journal import Journal
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def opened(directory: Path | None, secret: bytes = b"s", **more) -> Journal:
+def opened(directory: Path | None, secret: bytes | None = b"s", **more) -> Journal:
     return Journal(directory, secret, **more)
 
 
@@ -31,6 +31,21 @@ def test_in_memory(tmp_path: Path) -> None:
     journal.note("a", b"payload", at=AT)
     assert journal.recall("a") == b"payload"
     journal.close()
+
+
+def test_without_a_secret_the_file_is_a_record_and_nothing_is_believed_of_it(tmp_path: Path) -> None:
+    """Whoever can write the file must not be able to have something signed."""
+    journal = opened(tmp_path, None)
+    journal.note("a", b"payload", at=AT, statement="s_1")
+    assert journal.recall("a") == b"payload"
+    journal.close()
+    (line,) = (tmp_path / "signing.journal").read_text().splitlines()
+    assert "mac" not in json.loads(line)
+    again = opened(tmp_path, None)
+    assert again.recall("a") is None
+    with pytest.raises(BadConfiguration, match="another signing process"):
+        opened(tmp_path, None)
+    again.close()
 
 
 def test_a_line_cut_short_does_not_spoil_the_next(tmp_path: Path) -> None:
