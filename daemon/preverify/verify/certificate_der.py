@@ -31,6 +31,7 @@ UNREADABLE = (
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
+    UserWarning,  # where warnings are errors
 )
 """What `cryptography` raises for bytes that it cannot make sense of."""
 
@@ -63,6 +64,14 @@ _KEYS = frozenset(
         ),
     )
 )
+_LABELS = {
+    b"U\x04\x03": "CN",
+    b"U\x04\x06": "C",
+    b"U\x04\x08": "ST",
+    b"U\x04\x07": "L",
+    b"U\x04\x0a": "O",
+    b"U\x04\x0b": "OU",
+}
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
 
@@ -97,7 +106,7 @@ class Certificate:
     @property
     def name(self) -> str:
         """Return the subject for people, bounded."""
-        return shown_name(self.x509.subject)
+        return shown_name(self.subject)
 
 
 class _Body(NamedTuple):
@@ -126,7 +135,7 @@ def parse_certificate(der: bytes) -> Certificate:
         used = loaded.signature_hash_algorithm
         if used is not None and used.name not in _HASHES:
             raise _invalid(f"the certificate is signed with {used.name}, expected SHA-256, SHA-384 or SHA-512")
-        loaded.subject, loaded.issuer  # noqa: B018  lazily read: now or never
+        loaded.subject, loaded.issuer  # noqa: B018  read when asked for: now, or nobody may rely on them
         return Certificate(
             der=der,
             x509=loaded,
@@ -178,14 +187,27 @@ def parse_pem_chain(pem: str | bytes, limit: int = MAX_CHAIN) -> tuple[bytes, ..
         raise _invalid(f"a PEM block is not base64: {error}") from error
 
 
-def shown_name(name: x509.Name) -> str:
-    """Return a distinguished name for people, bounded and without control characters."""
-    return ascii(name.rfc4514_string())[1:-1][:100]
+def shown_name(name: bytes) -> str:
+    """Return a distinguished name (DER) for people: bounded, printable ASCII. Nothing may be decided by it."""
+    try:
+        pairs = [
+            asn1.elements(pair.content)
+            for rdn in asn1.elements(asn1.only(name, asn1.SEQUENCE))
+            for pair in asn1.elements(rdn.content)
+        ]
+        parts = [f"{_label(kind.content)}={value.content.decode('utf-8', 'replace')}" for kind, value in pairs]
+    except ValueError:
+        return "an unreadable name"
+    return ascii(",".join(reversed(parts)))[1:-1][:100]
+
+
+def _label(oid: bytes) -> str:
+    return _LABELS.get(oid) or asn1.dotted(oid)
 
 
 def _read_body(der: bytes) -> _Body:
     """Return the parts that count as bytes, and refuse what the library would only warn about."""
-    tbs, algorithm, _ = asn1.elements(asn1.only(der, asn1.SEQUENCE))
+    tbs, algorithm, signature = asn1.elements(asn1.only(der, asn1.SEQUENCE))
     parts = asn1.elements(tbs.content)
     if len(parts) < 8 or parts[0].whole != _VERSION_3:
         raise ValueError("not version 3, the one with extensions")
@@ -196,7 +218,9 @@ def _read_body(der: bytes) -> _Body:
         raise ValueError(f"signed with {_algorithm(algorithm.content)}, expected ECDSA or RSA with SHA-2, or Ed25519")
     if serial.content[:1] >= b"\x80" or not any(serial.content):
         raise ValueError("a serial number that is not positive")
-    kind = asn1.elements(spki.content)[0]
+    if signature.content[:1] != b"\0":
+        raise ValueError("a signature that does not consist of bytes")
+    kind, _ = asn1.elements(spki.content)
     if kind.whole not in _KEYS:
         raise ValueError(f"a key of kind {_algorithm(kind.content)}, expected {ACCEPTED}")
     return _Body(issuer.whole, subject.whole, spki.whole)

@@ -140,7 +140,7 @@ def anchored(leaf: Certificate, authorities: Iterable[Authority], times: Sequenc
             late.append(wrong)
     if late:
         raise Refused(Reason.CERTIFICATE_EXPIRED, late[0])
-    issuer = shown_name(leaf.x509.issuer)
+    issuer = shown_name(leaf.issuer)
     told = f"{issuer!r} is trusted, but did not sign it" if signed else f"{issuer!r} is no trusted authority"
     raise _untrusted("; ".join((f"the issuer of the certificate: {told}", *problems))[:300])
 
