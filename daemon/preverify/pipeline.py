@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import reduce
 from itertools import islice
+from operator import or_
 
 from preverify.model.anchors import Anchor
 from preverify.model.errors import BadInput
-from preverify.model.evidence import Gathered, Image, Unobtained
+from preverify.model.evidence import DESCRIBED_CHILD, Format, Gathered, Image, Unobtained
 from preverify.model.findings import Finding
+from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reasons import Reason
-from preverify.model.reference import Reference, Subject
+from preverify.model.reference import Reference, Repository, Subject
 from preverify.model.revocation import Wanted
 from preverify.model.trust import Trust
 from preverify.model.verdicts import Outcome, RuleResult, Verdict
@@ -80,7 +83,7 @@ def look(
         revocations: Where CRLs and OCSP responses come from; None: none are fetched, what needs them stays unknown.
         attempts: How often in a row the subject stayed undecided; spaces the retries.
     """
-    gathered = registry.gather(image)
+    gathered = registry.gather(image, platforms=_gathers(sets, image.subject.repository))
     if revocations is not None:
         gathered = _with_revocations(gathered, sets, revocations, clock)
     return _conclude(gathered, sets, clock, attempts=attempts)
@@ -270,7 +273,10 @@ def _publication(
 def _with_revocations(
     gathered: Gathered, sets: Sequence[PolicySet], revocations: Revocations, clock: Clock
 ) -> Gathered:
-    """Add the revocation data that certificates of anchored chains ask for. What cannot be had is noted as such."""
+    """Add the revocation data that certificates of anchored chains ask for. What cannot be had is noted as such.
+
+    Children have certificates of their own: each gets what its own evidence asks for.
+    """
     trust, anchors = _trusted(sets)
     now, asked = clock.now(), set[Wanted]()
     evidence, missing = gathered.evidence, list[Unobtained]()
@@ -287,7 +293,9 @@ def _with_revocations(
         findings = verify(gathered.image, evidence, anchors, trust=trust, now=now)
         if not any(finding.reason is Reason.REVOCATION_UNKNOWN for finding in findings):
             missing.clear()
-    return replace(gathered, evidence=evidence, unobtained=(*gathered.unobtained, *missing))
+    children = tuple(_with_revocations(child, sets, revocations, clock) for child in gathered.children)
+    unobtained = (*gathered.unobtained, *missing)
+    return replace(gathered, evidence=evidence, unobtained=unobtained, children=children)
 
 
 def _trusted(sets: Sequence[PolicySet]) -> tuple[Trust, tuple[Anchor, ...]]:
@@ -299,6 +307,24 @@ def _trusted(sets: Sequence[PolicySet]) -> tuple[Trust, tuple[Anchor, ...]]:
     return trust, tuple(anchors.values())
 
 
+def _gathers(sets: Sequence[PolicySet], repository: Repository) -> Platforms:
+    """Return which children of an index some policy of `sets` has to know about."""
+    return reduce(or_, (policies.gathers(repository) for policies in sets), THE_INDEX)
+
+
+def _findings(gathered: Gathered, anchors: Sequence[Anchor], *, trust: Trust, now: datetime) -> Iterator[Finding]:
+    """Verify the evidence of a subject, then that of each of its children, which says whom it is about."""
+    statements = (e for e in gathered.evidence if e.format is Format.BUILDKIT_STATEMENT)
+    described = {e.id: e.annotation(DESCRIBED_CHILD) or "" for e in statements}
+    for finding in verify(gathered.image, gathered.evidence, anchors, trust=trust, now=now):
+        about = described.get(finding.evidence, "")
+        yield replace(finding, about=about) if about else finding
+    for child in gathered.children:
+        about = str(child.image.subject.digest)
+        for finding in verify(child.image, child.evidence, anchors, trust=trust, now=now) if child.held else ():
+            yield replace(finding, about=about)
+
+
 def _conclude(gathered: Gathered, sets: Sequence[PolicySet], clock: Clock, *, attempts: int) -> Look:
     """Verify and decide: pure but for the time. Two sets that share an anchor or a policy share its work.
 
@@ -308,7 +334,7 @@ def _conclude(gathered: Gathered, sets: Sequence[PolicySet], clock: Clock, *, at
     trust, anchors = _trusted(sets)
     policies = {policy.digest: policy for policies in reversed(sets) for policy in policies.matching(repository)}
     now = clock.now()
-    findings = verify(gathered.image, gathered.evidence, anchors, trust=trust, now=now)
+    findings = tuple(_findings(gathered, anchors, trust=trust, now=now))
     verdicts = tuple(
         decide(
             policy,

@@ -11,6 +11,7 @@ from preverify.model.digest import Digest
 from preverify.model.evidence import Evidence, Gathered, Image, Unobtained
 from preverify.model.findings import Finding
 from preverify.model.hints import Hint
+from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reference import Repository, Subject
 from preverify.model.revocation import Wanted
 from preverify.model.verdicts import Answer, PolicyAnswer, Verdict
@@ -89,13 +90,19 @@ class Registry(Protocol):
     def fetch(self, subject: Subject) -> Image:
         """Fetch the manifest or index that has the subject's digest."""
 
-    def gather(self, image: Image) -> Gathered:
-        """Read all evidence beside `image`. Never raises for evidence: what could not be had is in `unobtained`."""
+    def gather(self, image: Image, *, platforms: Platforms = THE_INDEX) -> Gathered:
+        """Read all evidence beside `image`. Never raises for evidence: what could not be had is in `unobtained`.
 
-    def evidence_fingerprint(self, subject: Subject, tags: frozenset[str] | None) -> str:
+        `platforms` says beside which children of an index evidence is read as well.
+        """
+
+    def evidence_fingerprint(
+        self, subject: Subject, tags: frozenset[str] | None, children: Sequence[Digest] = ()
+    ) -> str:
         """Return `Gathered.fingerprint` as it would be now, with at most one request (none without the referrers API).
 
-        `tags` is a fresh listing of the repository where the caller has one, else None.
+        `tags` is a fresh listing of the repository where the caller has one, else None. `children` are those that were
+        looked at with the subject; each costs at most one request more.
         """
 
     def tags(self, repository: Repository, *, after: str | None) -> TagPage:
@@ -181,6 +188,7 @@ class KnownSubject:
     fingerprint: str
     tags: tuple[str, ...]
     due_at: datetime | None
+    children: tuple[Digest, ...] = ()  # those whose evidence was read with its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ class MemorySource:
     def __init__(self, image: Image, evidence: Sequence[Evidence]) -> None:
         self._gathered = Gathered(image=image, evidence=tuple(evidence))
 
-    def gather(self, image: Image) -> Gathered:
+    def gather(self, image: Image, **_: object) -> Gathered:
         assert image == self._gathered.image
         return self._gathered
 

@@ -4,10 +4,19 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from itertools import zip_longest
 
 from preverify.model.digest import Digest
+from preverify.model.platforms import Platforms
 from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
+
+INDEXES = frozenset(
+    {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
+)
+"""Media types of an index."""
+DESCRIBED_CHILD = "vnd.docker.reference.digest"
+"""Annotation of a `BUILDKIT_STATEMENT`: the child that its entry in the index is about."""
 
 
 class Format(StrEnum):
@@ -98,7 +107,8 @@ class Image:
         manifest: The exact bytes that have the subject's digest.
         media_type: Media type of the manifest or index.
         children: For an index, the digests of its runnable children in order; unsigned BuildKit attestation entries
-            (platform unknown/unknown) are left out.
+            (platform unknown/unknown) are left out. A child that stands there for two platforms stands here twice.
+        platforms: Of the children, in their order, as `model.platforms` names them; empty where the index names none.
         refers_to: What the manifest itself says it is attached to (its `subject`): it is evidence then, not an image.
     """
 
@@ -106,7 +116,13 @@ class Image:
     manifest: bytes
     media_type: str
     children: tuple[Digest, ...] = ()
+    platforms: tuple[str, ...] = ()
     refers_to: Digest | None = None
+
+    @property
+    def is_index(self) -> bool:
+        """Say whether this is an index (or docker manifest list)."""
+        return self.media_type in INDEXES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +140,11 @@ class Gathered:
         foreign_legacy: Foreign `.sig` or `.att` layers exist (decides our layout).
         requests: Requests made to the registry.
         tags: Evidence tags that were read and what each named, so that a sweep sees them move.
+        children: What was found for the children of an index, each once, where a policy wants to know. Theirs are the
+            evidence and what could not be obtained; `requests` and `tags` of the whole are the index's.
+        flaw: Of a child: its manifest is void (not there, of another digest, an index in turn). Nothing was gathered.
+        platform: Of a manifest that is deployed by itself: what its configuration says (empty: nothing usable). None
+            where nobody asked, or it could not be obtained.
     """
 
     image: Image
@@ -136,3 +157,27 @@ class Gathered:
     foreign_legacy: bool = False
     requests: int = 0
     tags: tuple[tuple[str, Digest], ...] = ()
+    children: tuple["Gathered", ...] = ()
+    flaw: Flaw | None = None
+    platform: str | None = None
+
+    @property
+    def held(self) -> bool:
+        """Say whether the manifest itself was obtained: of a child that was not, nothing is known."""
+        return self.flaw is None and bool(self.image.media_type)
+
+    def lacks(self, platforms: Platforms) -> bool:
+        """Say whether something was not looked at that a policy about `platforms` has to know."""
+        image = self.image
+        if not platforms.of_children:
+            return False
+        if not image.is_index:
+            return bool(platforms.names) and self.platform is None
+        looked_at = {child.image.subject.digest for child in self.children}
+        wanted = {d for d, p in zip_longest(image.children, image.platforms, fillvalue="") if platforms.covers(str(p))}
+        return not wanted <= looked_at or len(image.platforms) != len(image.children)
+
+    @property
+    def everything(self) -> tuple[Evidence, ...]:
+        """Return the evidence of the subject, then that of its children."""
+        return (*self.evidence, *(each for child in self.children for each in child.evidence))

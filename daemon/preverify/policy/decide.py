@@ -10,7 +10,7 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
 from preverify.model.verdicts import Mode, Outcome, RuleResult, Verdict
 from preverify.policy.policies import Policy
-from preverify.policy.rules.evidence import Look
+from preverify.policy.views import Views
 
 RECHECK_FAILED = timedelta(minutes=15)
 FIRST_RETRY = timedelta(seconds=30)
@@ -32,27 +32,22 @@ def decide(
 
     Args:
         policy: A policy that matches the subject's repository; the caller has checked that.
-        gathered: What was found beside the subject, and what could not be obtained.
-        findings: What the evidence establishes, in the order of the evidence.
+        gathered: What was found beside the subject and its children, and what could not be obtained.
+        findings: What the evidence establishes, in the order of the evidence; each says which digest it is about.
         now: Time of the decision.
         trust_epoch: Which trust the findings rest on.
         new_id: Makes the verdict's id from a prefix.
         attempts: How often in a row this subject was undecided before; spaces the retries.
     """
-    look = Look(
-        findings=findings,
-        unobtained=gathered.unobtained,
-        truncated=gathered.truncated,
-        now=now,
-        subject=gathered.image.subject,
-    )
-    checked = tuple(rule.check(look) for rule in policy.rules)
+    views = Views(gathered, findings, now)
+    checked = tuple(views.check(rule, policy.platforms_of(rule.name)) for rule in policy.rules)
     ends = min((r.until for r in checked if r.counted and r.until is not None), default=None)
     results = tuple(r if r.until is None else replace(r, until=None) for r in checked)
     outcome = _outcome(results)
     if outcome is not Outcome.PASSED:
         results = _furthest_first(results, findings)
-    waits = [u.retry_after for u in gathered.unobtained if u.retry_after is not None]
+    places = (gathered, *gathered.children)
+    waits = [u.retry_after for place in places for u in place.unobtained if u.retry_after is not None]
     return Verdict(
         id=new_id("v"),
         subject=gathered.image.subject,

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, cr
 from preverify.model.anchors import Log, Stamps
 from preverify.model.durations import parse_duration
 from preverify.model.fulcio import NAMES
+from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.validation import nearest
 from preverify.model.verdicts import Mode
 from preverify.policy.patterns import pattern
@@ -34,6 +35,29 @@ Validity = Annotated[
     PlainSerializer(lambda value: f"{int(value.total_seconds())}s"),
 ]
 ModeWord = Annotated[Mode, Field(strict=False)]
+
+
+def _platforms(value: object) -> Platforms:
+    if isinstance(value, Platforms):
+        return value
+    if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+        raise ValueError(f"{str(value)[:60]!r} is none of: index, each, a list of platforms like linux/amd64")
+    return Platforms.of(value)
+
+
+PlatformsWord = Annotated[
+    Platforms,
+    BeforeValidator(_platforms),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["index", "each"], "type": "string"},
+                {"items": {"type": "string"}, "minItems": 1, "type": "array"},
+            ]
+        }
+    ),
+    PlainSerializer(lambda value: value.canonical()),
+]
 
 
 class Metadata(Part):
@@ -234,6 +258,8 @@ class RuleBase(Part):
     """How answers name the rule."""
     mode: ModeWord = Mode.ENFORCE
     """`audit` and `warn`: evaluated and reported, but left out of the policy's verdict."""
+    platforms: PlatformsWord | None = None
+    """For this rule instead of what the policy says: `index`, `each` or a list."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -271,22 +297,13 @@ class PolicySpec(Part):
     """Globs over namespaces. Empty: the policy holds everywhere and is part of the default profile."""
     mode: ModeWord = Mode.ENFORCE
     """`enforce` decides answers; `warn` and `audit` only report."""
-    platforms: Literal["index"] = "index"
-    """`index`: the verdict is about the digest that is deployed, index or manifest, and its own evidence."""
+    platforms: PlatformsWord = THE_INDEX
+    """`index`: the evidence of the digest that is deployed, index or manifest, counts. `each`: that of every runnable
+    child of an index. A list (`[linux/amd64, …]`): that of these, and they have to be there."""
     valid_for: Validity = Field(timedelta(hours=24), alias="validFor")
     """How long a passed verdict holds for lookups; renewed at half."""
     require: tuple[RuleSpec, ...] = Field(min_length=1, strict=False)
     """All of these must hold."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _only_index(cls, value: object) -> object:
-        platforms = value.get("platforms", "index") if isinstance(value, dict) else "index"
-        if platforms != "index":
-            raise ValueError(
-                f"'platforms' is {str(platforms)[:60]!r}, but this version of preverify knows only 'index'"
-            )
-        return value
 
 
 class PolicyDocument(Part):

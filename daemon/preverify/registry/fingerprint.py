@@ -1,7 +1,7 @@
 """A cheap sign that the evidence of a subject changed: what is listed beside it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from preverify.attest.att import tag as attestation_tag
@@ -30,10 +30,16 @@ def evidence_tags(digest: Digest) -> tuple[str, ...]:
     return fallback_tag(digest), signature_tag(digest), attestation_tag(digest)
 
 
-def fingerprint(listing: Listing) -> str:
-    """Return the digest of a listing; order and repetition do not count."""
-    document = {"referrers": _texts(listing.referrers or ()), "tags": _texts(listing.tags)}
+def fingerprint(listing: Listing, children: Mapping[Digest, Listing] | None = None) -> str:
+    """Return the digest of a listing, and of those of the children that were looked at; order does not count."""
+    document: dict[str, object] = _lists(listing)
+    if children:
+        document["children"] = {str(digest): _lists(children[digest]) for digest in children}
     return str(Digest.of(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()))
+
+
+def _lists(listing: Listing) -> dict[str, object]:
+    return {"referrers": _texts(listing.referrers or ()), "tags": _texts(listing.tags)}
 
 
 def _texts(items: Iterable[object]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Reading everything beside a subject: both lists of referrers, the `.sig` and `.att` tags, in a fixed order."""
+"""Reading everything beside a subject: both lists of referrers, the `.sig` and `.att` tags, in a fixed order.
+
+Then the same for those children of an index that a policy wants to know about, and last what BuildKit says beside them.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,14 +16,25 @@ from preverify.attest.ours import is_ours
 from preverify.attest.referrer import fallback_tag
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence, NotFound, Unavailable
-from preverify.model.evidence import Evidence, Flaw, Format, Gathered, Image, Place, Unobtained
+from preverify.model.evidence import DESCRIBED_CHILD, Evidence, Flaw, Format, Gathered, Image, Place, Unobtained
+from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reasons import Reason
-from preverify.model.reference import is_tag
+from preverify.model.reference import Subject, is_tag
 from preverify.ports import Clock
 from preverify.registry.fingerprint import Listing, fingerprint, signature_tag
-from preverify.registry.manifests import OCI_INDEX, Descriptor, Manifest, Referrers, parse_descriptor, read_descriptors
+from preverify.registry.images import MAX_CONFIG, Child, Described, children_of, described_in, image_of, platform_in
+from preverify.registry.manifests import (
+    OCI_INDEX,
+    Descriptor,
+    Manifest,
+    Referrers,
+    parse_descriptor,
+    parse_manifest,
+    read_descriptors,
+)
 
 NOTATION = "application/vnd.cncf.notary.signature"
+_IN_TOTO = "application/vnd.in-toto+json"
 _EMPTY_CONFIG = "application/vnd.oci.empty.v1+json"
 _NOTATION_LAYERS = {"application/jose+json": Format.NOTATION_JWS, "application/cose": Format.NOTATION_COSE}
 _SIGNATURES = frozenset({Format.COSIGN_SIGNATURE, Format.NOTATION_JWS, Format.NOTATION_COSE})
@@ -51,8 +65,9 @@ class GatherLimits:
     bundle_bytes: int = 8 << 20
     attestation_bytes: int = 90 << 20
     total_bytes: int = 192 << 20
-    """All bodies together."""
+    """All bodies together, those of children included."""
     deadline: timedelta = timedelta(minutes=5)
+    """For the whole, children included."""
 
 
 def gather(
@@ -62,6 +77,7 @@ def gather(
     clock: Clock,
     own_keys: Sequence[Own] = (),
     limits: GatherLimits | None = None,
+    platforms: Platforms = THE_INDEX,
 ) -> Gathered:
     """Read all evidence beside `image`. Never raises for evidence.
 
@@ -72,9 +88,12 @@ def gather(
         own_keys: Keys of our own statements. What verifies under one of them and is a verification summary is neither
             evidence nor counted.
         limits: Other than the defaults in tests only.
+        platforms: Which children of an index are looked at like the index itself.
     """
-    look = _Look(reader, image, clock, tuple(own_keys), limits or GatherLimits())
-    look.run()
+    limits = limits or GatherLimits()
+    whole = _Whole(clock, limits, clock.monotonic() + limits.deadline.total_seconds())
+    look = _Look(reader, image, tuple(own_keys), whole)
+    look.run(platforms)
     return look.result()
 
 
@@ -83,31 +102,54 @@ class _Halted(Exception):
 
 
 @dataclass(slots=True)
+class _Whole:
+    """What an index and its children share: the deadline, and the bytes that were read."""
+
+    clock: Clock
+    limits: GatherLimits
+    until: float
+    bodies: dict[Digest, bytes] = field(default_factory=dict)
+    total: int = 0
+
+
+@dataclass(slots=True)
 class _Look:
     """One gathering under way."""
 
     reader: Reader
     image: Image
-    clock: Clock
     own_keys: tuple[Own, ...]
-    limits: GatherLimits
+    whole: _Whole
     evidence: list[Evidence] = field(default_factory=list)
     unobtained: list[Unobtained] = field(default_factory=list)
     looked_at: list[str] = field(default_factory=list)
     considered: dict[Format, int] = field(default_factory=dict)
-    bodies: dict[Digest, bytes] = field(default_factory=dict)
-    total: int = 0
     truncated: bool = False
     foreign_bundle: bool = False
     foreign_legacy: bool = False
     listing: Listing = field(default_factory=Listing)
     tags: list[tuple[str, Digest]] = field(default_factory=list)
-    until: float = 0.0
     before: int = 0
+    children: list["_Look | Gathered"] = field(default_factory=list)
+    platform: str | None = None
 
-    def run(self) -> None:
+    @property
+    def limits(self) -> GatherLimits:
+        return self.whole.limits
+
+    def run(self, platforms: Platforms) -> None:
         self.before = self.reader.requests
-        self.until = self.clock.monotonic() + self.limits.deadline.total_seconds()
+        self._read_beside()
+        if not self.image.is_index:
+            if platforms.names:
+                self._read_platform()
+            return
+        index = parse_manifest(self.image.manifest, self.image.media_type, self.image.subject.digest)
+        if platforms.of_children:
+            self._read_children(index, platforms)
+        self._read_described(index)
+
+    def _read_beside(self) -> None:
         path, digest = self.image.subject.repository.path, self.image.subject.digest
         listed: dict[Digest, tuple[Descriptor, Place]] = {}
         for place, read in ((Place.REFERRERS_API, self._from_api), (Place.FALLBACK_TAG, self._from_fallback)):
@@ -124,12 +166,17 @@ class _Look:
             unobtained=tuple(self.unobtained),
             truncated=self.truncated,
             looked_at=tuple(self.looked_at),
-            fingerprint=fingerprint(self.listing),
+            fingerprint=fingerprint(self.listing, {d: look.listing for d, look in self._looks()}),
             foreign_bundle=self.foreign_bundle,
             foreign_legacy=self.foreign_legacy,
             requests=self.reader.requests - self.before,
-            tags=tuple(self.tags),
+            tags=(*self.tags, *(tag for _, look in self._looks() for tag in look.tags)),
+            children=tuple(child if isinstance(child, Gathered) else child.result() for child in self.children),
+            platform=self.platform,
         )
+
+    def _looks(self) -> "list[tuple[Digest, _Look]]":
+        return [(child.image.subject.digest, child) for child in self.children if isinstance(child, _Look)]
 
     # --- the two lists of referrers ---------------------------------------------------------------------------------
 
@@ -303,7 +350,7 @@ class _Look:
         return "evidence"
 
     def _body(self, path: str, layer: Descriptor, form: Format) -> bytes:
-        held = self.bodies.get(layer.digest)
+        held = self.whole.bodies.get(layer.digest)
         if held is not None:
             if len(held) != layer.size:
                 raise MalformedEvidence(
@@ -312,18 +359,138 @@ class _Look:
                 )
             return held
         most = self._most(form)
-        if self.total + min(layer.size, most) > self.limits.total_bytes:
-            self.truncated = True
+        if self.whole.total + min(layer.size, most) > self.limits.total_bytes:
+            self.truncated |= form is not Format.BUILDKIT_STATEMENT
             raise _Halted
         body = self.reader.get_blob(path, layer.digest, size=layer.size, max_bytes=most)
-        self.total += len(body)
-        self.bodies[layer.digest] = body
+        self.whole.total += len(body)
+        self.whole.bodies[layer.digest] = body
         return body
 
     def _most(self, form: Format) -> int:
         if form is Format.SIGSTORE_BUNDLE:
             return self.limits.bundle_bytes
         return self.limits.signature_bytes if form in _SIGNATURES else self.limits.attestation_bytes
+
+    # --- children ---------------------------------------------------------------------------------------------------
+
+    def _read_children(self, index: Manifest, platforms: Platforms) -> None:
+        """Look at each wanted child as at the index itself, within what is left of the time and bytes of the whole."""
+        wanted: dict[Digest, Child] = {}
+        for child in children_of(index):
+            if platforms.covers(child.platform):
+                wanted.setdefault(child.descriptor.digest, child)
+        for digest, child in wanted.items():
+            self.children.append(self._read_child(Subject(self.image.subject.repository, digest), child))
+        self.looked_at.append(f"children: {len(wanted)}")
+
+    def _read_child(self, subject: Subject, child: Child) -> "_Look | Gathered":
+        what = f"manifest {subject.digest}"
+        nothing = Gathered(image=Image(subject=subject, manifest=b"", media_type=""))
+        if (late := self._late(what)) is not None:
+            return replace(nothing, unobtained=(late,))
+        try:
+            manifest = self._child_manifest(subject, child)
+        except MalformedEvidence as error:
+            return replace(nothing, flaw=Flaw(reason=error.reason, detail=error.detail))
+        except NotFound:
+            detail = f"{what} is listed in the index but not there"
+            return replace(nothing, flaw=Flaw(reason=Reason.PLATFORM_MISSING, detail=detail))
+        except Unavailable as error:
+            return replace(nothing, unobtained=(_unobtained(what, error),))
+        look = _Look(self.reader, image_of(subject.repository, manifest), self.own_keys, self.whole)
+        look.before = self.reader.requests
+        look._read_beside()
+        return look
+
+    def _child_manifest(self, subject: Subject, child: Child) -> Manifest:
+        manifest = self._listed(subject.repository.path, child.descriptor)
+        seen, said = manifest.media_type, child.descriptor.media_type
+        if seen != said:
+            raise MalformedEvidence(
+                Reason.CONTENT_MISMATCH, f"{subject.digest} is {seen!r}, the index lists it as {said[:120]!r}"
+            )
+        if manifest.is_index:
+            raise MalformedEvidence(
+                Reason.CONTENT_MISMATCH,
+                f"{subject.digest} is an index inside of an index; only manifests are read there",
+            )
+        return manifest
+
+    def _read_platform(self) -> None:
+        """Read what a manifest that is deployed by itself says its platform is."""
+        image, what = self.image, "configuration"
+        manifest = parse_manifest(image.manifest, image.media_type, image.subject.digest)
+        try:
+            if (late := self._late(what)) is not None:
+                self.unobtained.append(late)
+                return
+            config = parse_descriptor(manifest.document.get("config"))
+            body = self.reader.get_blob(
+                image.subject.repository.path, config.digest, size=config.size, max_bytes=MAX_CONFIG
+            )
+            self.platform = platform_in(body)
+        except (MalformedEvidence, NotFound):
+            self.platform = ""
+        except Unavailable as error:
+            self.unobtained.append(_unobtained(what, error))
+        self.looked_at.append(f"platform: {self.platform or 'not said'}")
+
+    # --- what BuildKit says of children -------------------------------------------------------------------------------
+
+    def _read_described(self, index: Manifest) -> None:
+        """Read the statements that lie in the index itself.
+
+        They are signed by nobody and decide nothing, so what cannot be had of them is noted for people only: it neither
+        makes a verdict undecided nor counts as left unread.
+        """
+        count = unread = 0
+        for described in described_in(index):
+            if count >= self.limits.listed or self._full(Format.BUILDKIT_STATEMENT):
+                unread += 1
+                continue
+            count += 1
+            try:
+                unread += self._read_statements(described)
+            except Unavailable:
+                unread += 1
+        if count:
+            self.looked_at.append(f"{Place.INDEX}: {count}{f', {unread} not read' if unread else ''}")
+
+    def _read_statements(self, described: Described) -> int:
+        """Read the statements about one child; returns how many were left."""
+        path, what = self.image.subject.repository.path, f"attestation manifest {described.descriptor.digest}"
+        blank = _about(_blank(Format.BUILDKIT_STATEMENT, described.descriptor.digest, Place.INDEX), described)
+        if self._late(what) is not None:
+            return 1
+        try:
+            manifest = self._listed(path, described.descriptor)
+        except (MalformedEvidence, NotFound) as error:
+            self._failed(what, error, blank)
+            return 0
+        unread = 0
+        for index, entry in enumerate(manifest.layers()[: self.limits.listed]):
+            if _media_type(entry) != _IN_TOTO:
+                continue
+            if self._full(Format.BUILDKIT_STATEMENT) or self._late(what) is not None:
+                unread += 1
+                continue
+            unread += not self._read_statement(path, manifest, index, entry, described)
+        return unread
+
+    def _read_statement(self, path: str, manifest: Manifest, index: int, entry: object, described: Described) -> bool:
+        blank = replace(_blank(Format.BUILDKIT_STATEMENT, manifest.digest, Place.INDEX), index=index)
+        try:
+            layer = parse_descriptor(entry)
+            found = replace(blank, digest=layer.digest, media_type=layer.media_type, annotations=layer.annotations)
+            body = self._body(path, layer, Format.BUILDKIT_STATEMENT)
+        except (MalformedEvidence, NotFound) as error:
+            self._failed(f"layer {index} of {manifest.digest}", error, _about(blank, described))
+            return True
+        except _Halted:
+            return False
+        self._add(_about(replace(found, body=body), described))
+        return True
 
     # --- bookkeeping ------------------------------------------------------------------------------------------------
 
@@ -335,11 +502,16 @@ class _Look:
         self.evidence.append(evidence)
 
     def _in_time(self, what: str) -> None:
-        if self.clock.monotonic() > self.until:
-            seconds = self.limits.deadline.total_seconds()
-            detail = f"not read within {seconds:.0f} s for the whole image"
-            self.unobtained.append(Unobtained(what=what, reason=Reason.DEADLINE, detail=detail))
+        if (late := self._late(what)) is not None:
+            self.unobtained.append(late)
             raise _Halted
+
+    def _late(self, what: str) -> Unobtained | None:
+        if self.whole.clock.monotonic() <= self.whole.until:
+            return None
+        seconds = self.limits.deadline.total_seconds()
+        detail = f"not read within {seconds:.0f} s for the whole image"
+        return Unobtained(what=what, reason=Reason.DEADLINE, detail=detail)
 
     def _failed(self, what: str, error: Exception, blank: Evidence) -> None:
         """Note what went wrong: obtained and bad is a flaw of one object, not obtained is `unobtained`."""
@@ -349,14 +521,22 @@ class _Look:
             detail = f"{what} is listed but not there"
             self._add(replace(blank, flaw=Flaw(reason=Reason.CONTENT_MISMATCH, detail=detail)))
         elif isinstance(error, Unavailable):
-            self.unobtained.append(
-                Unobtained(what=what, reason=error.reason, detail=str(error), retry_after=error.retry_after)
-            )
+            self.unobtained.append(_unobtained(what, error))
 
 
 def _blank(form: Format, digest: Digest, place: Place) -> Evidence:
     """Return evidence without content, for a flaw: `digest` is what was asked for."""
     return Evidence(format=form, manifest=digest, index=0, body=b"", digest=digest, media_type="", place=place)
+
+
+def _about(evidence: Evidence, described: Described) -> Evidence:
+    """Say which child a statement is about: what its entry in the index says, and nothing that its own layer says."""
+    others = tuple((key, value) for key, value in evidence.annotations if key != DESCRIBED_CHILD)
+    return replace(evidence, annotations=(*others, (DESCRIBED_CHILD, str(described.child))))
+
+
+def _unobtained(what: str, error: Unavailable) -> Unobtained:
+    return Unobtained(what=what, reason=error.reason, detail=str(error), retry_after=error.retry_after)
 
 
 def _signature_layer(manifest: Manifest, what: str) -> tuple[Format | None, object, Flaw | None]:

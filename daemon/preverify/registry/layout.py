@@ -10,12 +10,14 @@ from preverify.model import strict_json
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Unavailable
 from preverify.model.evidence import Gathered, Image
+from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject, is_repository_path, is_tag
 from preverify.ports import Clock, Layout, Publication, PublishState, TagPage
 from preverify.registry import listing
 from preverify.registry.fingerprint import Listing, evidence_tags, fingerprint
 from preverify.registry.gather import GatherLimits, gather
+from preverify.registry.images import image_of
 from preverify.registry.manifests import (
     MAX_MANIFEST,
     Descriptor,
@@ -24,7 +26,6 @@ from preverify.registry.manifests import (
     parse_descriptor,
     parse_manifest,
 )
-from preverify.registry.remote import image_of
 from preverify.settings import Source
 
 PREFIX = "oci:"
@@ -220,20 +221,27 @@ class LayoutRegistry:
         """Read the manifest or index that has the subject's digest."""
         return image_of(subject.repository, self.reader.get_manifest(subject.repository.path, subject.digest))
 
-    def gather(self, image: Image) -> Gathered:
-        """Read all evidence beside `image`."""
-        return gather(self.reader, image, clock=self._clock, own_keys=self._own_keys, limits=self._limits)
+    def gather(self, image: Image, *, platforms: Platforms = THE_INDEX) -> Gathered:
+        """Read all evidence beside `image`, and beside the children that `platforms` are about."""
+        return gather(
+            self.reader, image, clock=self._clock, own_keys=self._own_keys, limits=self._limits, platforms=platforms
+        )
 
-    def evidence_fingerprint(self, subject: Subject, tags: frozenset[str] | None) -> str:
+    def evidence_fingerprint(
+        self, subject: Subject, tags: frozenset[str] | None, children: Sequence[Digest] = ()
+    ) -> str:
         """Return the fingerprint as it would be now."""
-        path, digest = subject.repository.path, subject.digest
-        listed = self.reader.referrers(path, digest)
+        path = subject.repository.path
         present = tags if tags is not None else frozenset(self.reader.tags(path))
-        found = Listing(
+        own = self._listing(path, subject.digest, present)
+        return fingerprint(own, {child: self._listing(path, child, present) for child in children})
+
+    def _listing(self, path: str, digest: Digest, present: frozenset[str]) -> Listing:
+        listed = self.reader.referrers(path, digest)
+        return Listing(
             referrers=None if listed is None else tuple(d.digest for d in listed),
             tags={tag for tag in evidence_tags(digest) if tag in present},
         )
-        return fingerprint(found)
 
     def tags(self, repository: Repository, *, after: str | None) -> TagPage:
         """List all tags; a layout is bounded already."""

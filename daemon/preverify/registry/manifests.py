@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from preverify.model import strict_json
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence
+from preverify.model.evidence import INDEXES
 from preverify.model.reasons import Reason
 
 MAX_MANIFEST = 4 << 20
@@ -18,7 +19,6 @@ SCHEMA_1 = (
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
     "application/vnd.docker.distribution.manifest.v1+json",
 )
-INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 IMAGES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *SCHEMA_1))
 

@@ -4,20 +4,19 @@ from collections.abc import Sequence
 
 from preverify.attest.identity import Own
 from preverify.model.digest import Digest
-from preverify.model.errors import BadInput, MalformedEvidence
+from preverify.model.errors import BadInput
 from preverify.model.evidence import Gathered, Image
-from preverify.model.reasons import Reason
+from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reference import Repository, Subject
 from preverify.ports import Clock, Layout, Publication, TagPage
 from preverify.registry import listing
 from preverify.registry.client import Client
 from preverify.registry.fingerprint import Listing, evidence_tags, fingerprint
 from preverify.registry.gather import GatherLimits, gather
-from preverify.registry.manifests import Manifest, parse_descriptor
+from preverify.registry.images import image_of
 from preverify.registry.publishing import Publisher
 from preverify.settings import Source
 
-MAX_CHILDREN = 64
 _API_ABSENCE_SECONDS = 3600.0
 
 
@@ -53,17 +52,25 @@ class RemoteRegistry:
         """Fetch the manifest or index that has the subject's digest."""
         return image_of(subject.repository, self.client.get_manifest(self.path(subject.repository), subject.digest))
 
-    def gather(self, image: Image) -> Gathered:
-        """Read all evidence beside `image`."""
+    def gather(self, image: Image, *, platforms: Platforms = THE_INDEX) -> Gathered:
+        """Read all evidence beside `image`, and beside the children that `platforms` are about."""
         self.path(image.subject.repository)
-        return gather(self.client, image, clock=self._clock, own_keys=self.own_keys, limits=self._limits)
+        return gather(
+            self.client, image, clock=self._clock, own_keys=self.own_keys, limits=self._limits, platforms=platforms
+        )
 
-    def evidence_fingerprint(self, subject: Subject, tags: frozenset[str] | None) -> str:
+    def evidence_fingerprint(
+        self, subject: Subject, tags: frozenset[str] | None, children: Sequence[Digest] = ()
+    ) -> str:
         """Return the fingerprint as it would be now: one request with the referrers API and a listing, else none.
 
-        Without a listing, one HEAD for each of the three tags comes on top.
+        Without a listing, one HEAD for each of the three tags comes on top; each child costs the same again.
         """
-        path, digest = self.path(subject.repository), subject.digest
+        path = self.path(subject.repository)
+        own = self._listing(path, subject.digest, tags)
+        return fingerprint(own, {child: self._listing(path, child, tags) for child in children})
+
+    def _listing(self, path: str, digest: Digest, tags: frozenset[str] | None) -> Listing:
         found = Listing()
         if self._clock.monotonic() >= self._no_api_until:
             listed = self.client.referrers(path, digest)
@@ -74,7 +81,7 @@ class RemoteRegistry:
         for tag in evidence_tags(digest):
             if tag in tags if tags is not None else self.client.has_manifest(path, tag):
                 found.tags.add(tag)
-        return fingerprint(found)
+        return found
 
     def tags(self, repository: Repository, *, after: str | None) -> TagPage:
         """List tags, one bounded pass."""
@@ -104,35 +111,3 @@ class RemoteRegistry:
         if repository.registry != self.client.host:
             raise BadInput(f"{repository} is not at {self.client.host}, the registry of {self.client.source_name}")
         return repository.path
-
-
-def image_of(repository: Repository, manifest: Manifest) -> Image:
-    """Return the subject that a manifest is, with the children of an index.
-
-    Raises:
-        MalformedEvidence: an index with entries that are no descriptors, or with too many: what is not known whole
-            cannot be judged whole.
-    """
-    children: dict[Digest, None] = {}
-    for entry in manifest.manifests() if manifest.is_index else ():
-        descriptor = parse_descriptor(entry)
-        if not _unrunnable(entry):
-            children.setdefault(descriptor.digest)
-    if len(children) > MAX_CHILDREN:
-        raise MalformedEvidence(
-            Reason.TOO_MUCH_EVIDENCE,
-            f"index {manifest.digest} has {len(children)} children, at most {MAX_CHILDREN} are read",
-        )
-    return Image(
-        subject=Subject(repository, manifest.digest),
-        manifest=manifest.data,
-        media_type=manifest.media_type,
-        children=tuple(children),
-        refers_to=manifest.subject,
-    )
-
-
-def _unrunnable(entry: object) -> bool:
-    """Say whether a platform is unknown/unknown: BuildKit's attestation manifests, nothing that a node could run."""
-    platform = entry.get("platform") if isinstance(entry, dict) else None
-    return isinstance(platform, dict) and platform.get("os") == platform.get("architecture") == "unknown"

@@ -16,8 +16,9 @@ from preverify.model.reference import Repository
 from preverify.registry import open_source
 from preverify.registry.budget import Budget
 from preverify.registry.client import Client, Conflict, Limits, Refused
+from preverify.registry.images import MAX_CHILDREN
 from preverify.registry.layout import LayoutRegistry
-from preverify.registry.remote import MAX_CHILDREN, RemoteRegistry
+from preverify.registry.remote import RemoteRegistry
 from preverify.settings import Budget as BudgetSettings
 from support.clock import Stopped
 from support.hostile import OCI_MANIFEST, Hostile, Tokens, body, header, status
