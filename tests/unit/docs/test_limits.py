@@ -12,7 +12,7 @@ from preverify.observe.logs import MAX_FIELD_BYTES
 from preverify.registry.client import Limits
 from preverify.registry.gather import GatherLimits
 from preverify.registry.manifests import MAX_MANIFEST
-from preverify.registry.remote import MAX_CHILDREN
+from preverify.registry.images import MAX_CHILDREN
 from preverify.verify import envelope, sigstore_bundle
 from preverify.webhooks import MAX_BODY_BYTES
 
