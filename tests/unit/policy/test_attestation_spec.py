@@ -85,7 +85,7 @@ def test_demands_on_summaries(demands: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("demands", "kind", "message"),
     [
-        ("", "slsa", "did you mean 'slsa-provenance'"),
+        ("", "slsa-provenence", "did you mean 'slsa-provenance'"),
         ("", "zzz", "expected a predicate type URI or one of: apko, custom"),
         ("source: x", "slsa-provenance", "is not a repository"),
         ("source: 'git+https://github.com/acme/api'", "slsa-provenance", "is not a repository"),
@@ -147,6 +147,14 @@ def facts_hold(demands: str, name: str, kind: str) -> tuple[str, str]:
 def test_another_type_is_named() -> None:
     outcome, detail = facts_hold("", "cosign-spdx", "cyclonedx")
     assert (outcome, detail) == ("failed", "attests 'https://spdx.dev/Document', expected cyclonedx")
+
+
+def test_provenance_is_judged_by_its_demands() -> None:
+    builders = "builders: [{id: 'https://ci.acme.test/builder@v1', level: 2}]"
+    kept, violated = f"{builders}, minLevel: 2", f"{builders}, minLevel: 3"
+    assert facts_hold(kept, "cosign-provenance-v0.2", "slsa-provenance")[0] == "passed"
+    outcome, detail = facts_hold(violated, "cosign-provenance-v0.2", "slsa-provenance")
+    assert (outcome, detail) == ("failed", "SLSA build level 2 as far as signer and builder tell, expected 3")
 
 
 def test_facts_of_a_predicate() -> None:
