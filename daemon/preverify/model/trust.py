@@ -58,12 +58,12 @@ class Authority:
     Attributes:
         certificates: DER, from the issuing certificate (for a TSA: its leaf, where listed) to the root. Never empty.
         valid: When certificates or time stamps may have been issued.
-        name: For people.
+        name: For people; it is not stored and takes no part in equality.
     """
 
     certificates: tuple[bytes, ...]
     valid: Period = Period()
-    name: str = ""
+    name: str = field(default="", compare=False)
 
     def canonical(self) -> list[Any]:
         """Return the authority as digests see it."""
