@@ -35,6 +35,7 @@ ROOT = pki.root()
 ISSUING = pki.intermediate(ROOT)
 LEAF = pki.leaf(ISSUING)
 AT = pki.SIGNED_AT
+LEAF_TAIL = b"\0" + LEAF.x509.signature
 HOUR = timedelta(hours=1)
 DIGITAL = (pki.usage("digital_signature"), True)
 CODE = (x509.ExtendedKeyUsage([Eku.CODE_SIGNING]), False)
@@ -133,6 +134,7 @@ def forms() -> dict[str, tuple[bytes, str]]:
         "sha1 ecdsa": (pki.resigned(LEAF, ISSUING.key, algorithm="sha1_ecdsa").der, "1.2.840.10045.4.1, expected"),
         "extension twice": (body(twice), "uplicate"),
         "extension garbled": (garbled.der, "error parsing"),
+        "signature of bits": (LEAF.der.replace(LEAF_TAIL, b"\x01" + LEAF_TAIL[1:]), "does not consist of bytes"),
         "weak key": (weak.der, "RSA key of 1024 bits"),
         "other curve": (curve.der, "1.3.132.0.10, expected"),
         "key of no kind": (

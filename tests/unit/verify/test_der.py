@@ -61,6 +61,11 @@ def test_what_is_written_is_what_is_read(contents: list[bytes], tag: int) -> Non
     assert [each.whole for each in der.elements(whole)] == [whole]
 
 
+@pytest.mark.parametrize("size", [0, 127, 128, 255, 256, 70_000])
+def test_lengths_of_every_size(size: int) -> None:
+    assert der.only(der.element(der.OCTET_STRING, bytes(size)), der.OCTET_STRING) == bytes(size)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_whole_or_refused(data: bytes) -> None:
     try:
