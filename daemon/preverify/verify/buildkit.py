@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence
-from preverify.model.evidence import Evidence, Format, Image
+from preverify.model.evidence import DESCRIBED_CHILD, Evidence, Format, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.verify.predicates import facts_of
@@ -18,9 +18,6 @@ from preverify.verify.trusting import Trusting
 
 NAME: str = "buildkit"
 READS: tuple[Format, ...] = (Format.BUILDKIT_STATEMENT,)
-
-REFERENCE = "vnd.docker.reference.digest"
-"""Annotation of the entry in the index: the image that its attestations are about."""
 
 
 def verify_evidence(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
@@ -49,7 +46,7 @@ def verify_evidence(evidence: Evidence, image: Image, trusting: Trusting) -> tup
 
 def _about(statement: Statement, evidence: Evidence, image: Image) -> Digest | None:
     """Return the image that the statement is about: one that the index names, and the one that its entry names."""
-    entry = evidence.annotation(REFERENCE)
+    entry = evidence.annotation(DESCRIBED_CHILD)
     for digest in (image.subject.digest, *image.children):
         if statement.about(digest) is not None and entry in (None, str(digest)):
             return digest
