@@ -1,4 +1,4 @@
-"""`conformance sign-bundle` against a private Sigstore: we and the real cosign verify what it writes, and nothing else."""
+"""`conformance sign-bundle` against a private Sigstore: we and the real cosign verify what it writes."""
 
 import json
 import subprocess
