@@ -256,6 +256,9 @@ class History(Protocol):
     def find(self, digest: Digest) -> tuple[KnownSubject, ...]:
         """Return every subject with this digest."""
 
+    def parents(self, subject: Subject) -> Mapping[Digest, bool]:
+        """Return the indexes of the repository that name this digest as a child, and whether they read its evidence."""
+
 
 class Statements(Protocol):
     """The outbox: statements on their way to or from a registry."""
@@ -403,11 +406,15 @@ class Lease(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectState:
-    """What the lookup table holds of one subject: each policy's current verdict, under every live policy digest."""
+    """What the lookup table holds of one subject: each policy's current verdict, under every live policy digest.
+
+    `children` are those of an index, `platforms` what each stands there for, in the same order.
+    """
 
     subject: Subject
     policies: tuple[PolicyAnswer, ...]
     children: tuple[Digest, ...] = ()
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

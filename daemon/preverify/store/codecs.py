@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from preverify.model.digest import Digest
-from preverify.model.evidence import Gathered
+from preverify.model.evidence import Gathered, Unobtained
 from preverify.model.findings import Claim, Finding, Signing, Step
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
@@ -43,22 +43,63 @@ class Packed:
 
 def pack(gathered: Gathered) -> Packed:
     """Take a gathering apart. What it cost and which tags led to it are not part of its name."""
-    bodies = {item.digest: item.body for item in gathered.evidence if item.flaw is None}
-    bodies[gathered.image.subject.digest] = gathered.image.manifest
-    bare = replace(
+    bodies = {item.digest: item.body for item in gathered.everything if item.flaw is None}
+    for one in (gathered, *gathered.children):
+        if one.held:
+            bodies[one.image.subject.digest] = one.image.manifest
+    document = encode(_bare(gathered))
+    return Packed("g_" + Digest.of(document.encode()).hex, document, bodies)
+
+
+def _bare(gathered: Gathered) -> Gathered:
+    return replace(
         gathered,
         image=replace(gathered.image, manifest=b""),
         evidence=tuple(replace(item, body=b"") for item in gathered.evidence),
         requests=0,
         tags=(),
+        children=tuple(_bare(child) for child in gathered.children),
     )
-    document = encode(bare)
-    return Packed("g_" + Digest.of(document.encode()).hex, document, bodies)
 
 
 def unpack(document: str) -> Gathered:
     """Return the gathering without its bytes."""
     return decode(document, Gathered)
+
+
+def digests_of(bare: Gathered) -> list[Digest]:
+    """Return the digests of the bytes that a gathering consists of."""
+    wanted = [one.image.subject.digest for one in (bare, *bare.children) if one.held]
+    return wanted + [item.digest for item in bare.everything if item.flaw is None]
+
+
+def filled(bare: Gathered, bodies: Mapping[Digest, bytes]) -> Gathered:
+    """Put the bytes back. What is lost is `unobtained`: undecided, never passed, and gathered again."""
+    manifest = bodies.get(bare.image.subject.digest, b"")
+    lost = () if manifest or not bare.held else (_lost("manifest", bare.image.subject.digest),)
+    return replace(
+        bare,
+        image=replace(bare.image, manifest=manifest, media_type=bare.image.media_type if not lost else ""),
+        evidence=tuple(
+            item if item.flaw is not None else replace(item, body=bodies[item.digest])
+            for item in bare.evidence
+            if item.flaw is not None or item.digest in bodies
+        ),
+        unobtained=(
+            *bare.unobtained,
+            *lost,
+            *(_lost("evidence", i.digest) for i in bare.evidence if i.flaw is None and i.digest not in bodies),
+        ),
+        children=tuple(filled(child, bodies) for child in bare.children),
+    )
+
+
+def _lost(what: str, digest: Digest) -> Unobtained:
+    return Unobtained(
+        what=f"stored {what} {digest}",
+        reason=Reason.INTERNAL_ERROR,
+        detail=f"stored bytes of {digest} are lost or do not have their digest; gather them again",
+    )
 
 
 # --- findings ---------------------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ class SqlFeed:
     def _subjects(self, connection: Connection, keys: Sequence[_Key]) -> dict[_Key, SubjectState]:
         v, c, e = t.verdict.c, t.current_verdict.c, t.edge.c
         answers: dict[_Key, list[PolicyAnswer]] = {key: [] for key in keys}
-        children: dict[_Key, list[Digest]] = {}
+        children: dict[_Key, list[tuple[Digest, str]]] = {}
         modes = live_policies(connection, [self.tenant]).modes.get(self.tenant, {}) if keys else {}
         for part in chunks(answers):
             columns = [c[name] for name in _SUBJECT]
@@ -188,13 +188,16 @@ class SqlFeed:
             for row in rows:
                 answers[_key(self.tenant, row)].append(policy_answer(row, modes))
             columns = [e[name] for name in _SUBJECT]
-            for row in connection.execute(select(*columns, e.child).where(matches(columns, part)).order_by(e.position)):
-                children.setdefault(_key(self.tenant, row), []).append(Digest.parse(row.child))
+            edges = select(*columns, e.child, e.platform).where(matches(columns, part)).order_by(e.position)
+            for row in connection.execute(edges):
+                named = children.setdefault(_key(self.tenant, row), [])
+                named.append((Digest.parse(row.child), row.platform or ""))
         return {
             key: SubjectState(
                 subject=Subject(Repository(key[1], key[2]), Digest.parse(key[3])),
                 policies=tuple(found),
-                children=tuple(children.get(key, ())),
+                children=tuple(child for child, _ in children.get(key, ())),
+                platforms=tuple(platform for _, platform in children.get(key, ())),
             )
             for key, found in answers.items()
         }

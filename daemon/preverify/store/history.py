@@ -8,16 +8,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, exists, func, select, tuple_
 
 from preverify.model.digest import Digest
-from preverify.model.evidence import Gathered, Unobtained
+from preverify.model.evidence import Gathered
 from preverify.model.findings import Finding
-from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Verdict
 from preverify.ports import Clock, KnownSubject, Recording
 from preverify.store import record, tags
 from preverify.store import tables as t
 from preverify.store.bodies import Bodies
-from preverify.store.codecs import finding_of, subject_key, subject_of, unpack, verdict_of
+from preverify.store.codecs import digests_of, filled, finding_of, subject_key, subject_of, unpack, verdict_of
 from preverify.store.engine import reading, writing
 from preverify.store.sql import AnyRow, chunks, matches
 
@@ -128,6 +127,7 @@ class SqlHistory:
         for part in chunks([(self.tenant, r.registry, r.repository, r.digest) for r in rows]):
             for row in connection.execute(select(*columns, c.tag).where(matches(columns, part))):
                 named.setdefault((row.registry, row.repository, row.digest), []).append(row.tag)
+        children = self._gathered_children(connection, rows)
         return tuple(
             KnownSubject(
                 source=row.source,
@@ -136,9 +136,41 @@ class SqlHistory:
                 fingerprint=row.fingerprint,
                 tags=tuple(sorted(named.get((row.registry, row.repository, row.digest), ()))),
                 due_at=row.due_at,
+                children=children.get((row.registry, row.repository, row.digest), ()),
             )
             for row in rows
         )
+
+    def _gathered_children(
+        self, connection: Connection, rows: Sequence[AnyRow]
+    ) -> Mapping[tuple[str, str, str], tuple[Digest, ...]]:
+        """Return the children whose evidence was read with that of these subjects, each once."""
+        e = t.edge.c
+        columns = [e[name] for name in _SUBJECT]
+        found: dict[tuple[str, str, str], dict[Digest, None]] = {}
+        for part in chunks([(self.tenant, r.registry, r.repository, r.digest) for r in rows]):
+            where = (matches(columns, part), e.gathered == 1)
+            for row in connection.execute(select(*columns, e.child).where(*where).order_by(e.position)):
+                found.setdefault((row.registry, row.repository, row.digest), {})[Digest.parse(row.child)] = None
+        return {key: tuple(children) for key, children in found.items()}
+
+    def parents(self, subject: Subject) -> Mapping[Digest, bool]:
+        """Return the indexes of the repository that name this digest as a child, and whether they read its evidence."""
+        e = t.edge.c
+        with reading(self.engine) as connection:
+            rows = connection.execute(
+                select(e.digest, func.max(e.gathered))
+                .where(
+                    e.tenant == self.tenant,
+                    e.registry == subject.repository.registry,
+                    e.repository == subject.repository.path,
+                    e.child == str(subject.digest),
+                )
+                .group_by(e.digest)
+                .order_by(e.digest)
+                .limit(_PAGE)
+            ).all()
+        return {Digest.parse(digest): bool(gathered) for digest, gathered in rows}
 
     # --- evidence and findings ----------------------------------------------------------------------------------------
 
@@ -159,21 +191,10 @@ class SqlHistory:
             if row is None:
                 return None
             bare = unpack(row.document)
-            wanted = [subject.digest, *(item.digest for item in bare.evidence if item.flaw is None)]
-            bodies = self.bodies.load(connection, self.tenant, wanted)
+            bodies = self.bodies.load(connection, self.tenant, digests_of(bare))
         if subject.digest not in bodies:
             return None
-        return replace(
-            bare,
-            image=replace(bare.image, manifest=bodies[subject.digest]),
-            evidence=tuple(
-                item if item.flaw is not None else replace(item, body=bodies[item.digest])
-                for item in bare.evidence
-                if item.flaw is not None or item.digest in bodies
-            ),
-            unobtained=(*bare.unobtained, *_lost(bare, bodies)),
-            requests=row.requests,
-        )
+        return replace(filled(bare, bodies), requests=row.requests)
 
     def findings(self, subject: Subject) -> tuple[Finding, ...]:
         """Return the stored findings of a subject, in the order of its evidence."""
@@ -237,13 +258,3 @@ def _known(conditions: Sequence[ColumnElement[bool]]) -> Any:
         .label("due_at")
     )
     return select(s.registry, s.repository, s.digest, s.source, s.media_type, s.fingerprint, due_at).where(*conditions)
-
-
-def _lost(bare: Gathered, bodies: Mapping[Digest, bytes]) -> Iterator[Unobtained]:
-    for item in bare.evidence:
-        if item.flaw is None and item.digest not in bodies:
-            yield Unobtained(
-                what=f"stored evidence {item.digest}",
-                reason=Reason.INTERNAL_ERROR,
-                detail=f"stored bytes of {item.digest} are lost or do not have their digest; gather them again",
-            )

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Table, bindparam, delete, exists, insert, select, update
 
 from preverify.model.errors import BadInput
+from preverify.model.evidence import Gathered
 from preverify.model.verdicts import Verdict
 from preverify.ports import Clock, Job, JobKind, Recording
 from preverify.store import tables as t
@@ -200,9 +202,7 @@ def _store_evidence(
                         "body": body,
                         "stored_at": now,
                     }
-                edges += [
-                    {**p.key, "position": n, "child": str(child)} for n, child in enumerate(gathered.image.children)
-                ]
+                edges += _edge_rows(p.key, gathered)
         if p.findings is not None and p.recording.findings is not None:
             found.append({**bind, "new_findings": p.findings})
             if stood is None or stood.findings != p.findings:
@@ -210,11 +210,21 @@ def _store_evidence(
     insert_new(connection, t.evidence, list(bodies.values()))
     upsert(connection, t.gathering, list(gatherings.values()), "requests", "gathered_at")
     insert_new(connection, t.finding, findings)
-    insert_new(connection, t.edge, edges)
+    upsert(connection, t.edge, edges, "child", "platform", "gathered")
     if looked:
         connection.execute(_LOOKED, looked)
     if found:
         connection.execute(_FOUND, found)
+
+
+def _edge_rows(key: dict[str, str], gathered: Gathered) -> list[dict[str, Any]]:
+    image = gathered.image
+    held = {child.image.subject.digest for child in gathered.children if child.held}
+    entries = zip_longest(image.children, image.platforms)
+    return [
+        {**key, "position": n, "child": str(child), "platform": platform, "gathered": int(child in held)}
+        for n, (child, platform) in enumerate(entries)
+    ]
 
 
 _THE_SUBJECT = tuple(

@@ -125,6 +125,8 @@ edge = Table(
     *_subject(key=True),
     Column("position", Integer, primary_key=True),
     Column("child", Text, nullable=False),
+    Column("platform", Text),  # NULL: written before platforms were kept
+    Column("gathered", Integer, nullable=False, server_default="0"),  # 1: its own evidence was read with the index's
     ForeignKeyConstraint(_SUBJECT, [f"subject.{c}" for c in _SUBJECT]),
     Index("ix_edge_child", "tenant", "registry", "repository", "child"),
 )
