@@ -183,7 +183,7 @@ def _keyless(material: Material, der: bytes, anchor: KeylessAnchor, trusting: Tr
         _check_signature(leaf, material)
         # Step (2): every time that somebody trusted vouches for. Steps (6) and (9): a log entry, and it is about this.
         stamps = _stamps(material, anchor.stamps, root)
-        logged = _logged(material, anchor.log, root, stamps, leaf.spki)
+        logged = _logged_of(leaf, material, anchor.log, root, stamps)
         times = (*stamps, *logged.times)
         _check_times(times, anchor)
         # Steps (3) and (7): the chain, at each of these times; without any, now is the time that counts.
@@ -212,6 +212,18 @@ def _check_signature(leaf: Certificate, material: Material) -> None:
         holds = leaf_verifies(leaf, material.signature, material.message)
     if not holds:
         raise Refused(Reason.SIGNATURE_INVALID, "does not verify under the certificate that came with it")
+
+
+def _logged_of(
+    leaf: Certificate, material: Material, demand: Log, root: SigstoreRoot, stamps: Sequence[TrustedTime]
+) -> "_Logged":
+    try:
+        return _logged(material, demand, root, stamps, leaf.spki)
+    except Refused as refused:
+        if refused.reason is Reason.LOG_ENTRY_MISMATCH:
+            # Logged with another certificate than this one: where nobody issued this one, that is what to say.
+            check_path(leaf, root.authorities, ())
+        raise
 
 
 def _check_times(times: Sequence[TrustedTime], anchor: KeylessAnchor) -> None:
