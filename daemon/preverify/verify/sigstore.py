@@ -222,7 +222,7 @@ def _logged_of(
     except Refused as refused:
         if refused.reason is Reason.LOG_ENTRY_MISMATCH:
             # Logged with another certificate than this one: where nobody issued this one, that is what to say.
-            check_path(leaf, root.authorities, ())
+            check_path(leaf, root.authorities, (leaf.not_before,))
         raise
 
 
