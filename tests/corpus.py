@@ -238,7 +238,8 @@ def verify(policies: Path, directory: Path, case: Case, host: str) -> tuple[str,
         source = wiring.watch("layouts", layouts, Settings())
     else:
         wanted, source = source_of(Settings(), reference_of(case, host), plain_http=True, private=True)
-    seen = pipeline.verify_reference(source.registry, loaded, wanted, clock=SystemClock())
+    revocations = wiring.open_revocations(Settings(), private=True)
+    seen = pipeline.verify_reference(source.registry, loaded, wanted, clock=SystemClock(), revocations=revocations)
     (verdict,) = seen.verdicts
     outcome = {"passed": "verified", "failed": "refused", "undecided": "undecided"}[verdict.outcome.value]
     return outcome, verdict.reasons[0].reason.value
