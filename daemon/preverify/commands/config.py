@@ -21,6 +21,7 @@ class Kind(StrEnum):
     CONFIG = "Config"
     POLICY = "Policy"
     SIGNERS = "Signers"
+    TRUST = "Trust"
 
 
 @app.command("show")
@@ -44,7 +45,7 @@ def show(
 
 @app.command("schema")
 def schema(
-    kind: Annotated[Kind, typer.Argument(case_sensitive=False, help="Config, Policy or Signers.")] = Kind.CONFIG,
+    kind: Annotated[Kind, typer.Argument(case_sensitive=False, help="Config, Policy, Signers or Trust.")] = Kind.CONFIG,
     output: OutputOption = Output.JSON,
 ) -> None:
     """Print the JSON Schema of a kind of document."""
