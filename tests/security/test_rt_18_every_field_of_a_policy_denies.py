@@ -5,6 +5,7 @@ The table below is compared with the fields of the code: a new field without a r
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -18,6 +19,7 @@ from preverify.policy.decide import decide
 from preverify.policy.policies import PolicySet
 from preverify.policy.quorum import BySpec
 from preverify.policy.rules import SPECS
+from preverify.policy.rules.attestation_spec import BuilderSpec
 from preverify.policy.schema import KINDS, KeySpec, Metadata, PolicySpec, RuleBase, RuleSpec, SignerSpec
 from preverify.policy.wire import Part
 from support.policies import (
@@ -34,6 +36,7 @@ from support.policies import (
     policy_text,
     signature,
 )
+from support.predicates import changed, document, found
 
 LABELS = {
     "api_version",
@@ -68,6 +71,39 @@ def ask(
 
 def signed_by(by: str, more: str = "") -> PolicySet:
     return policy_set(policy_text(f"[{{name: signed, signature: {{by: {by}{more}}}}}]"))
+
+
+BUILD = changed(
+    document("cosign-provenance-v0.2"), "invocation/configSource/uri", "git+https://a.test/b@refs/tags/v1.2.3"
+)
+RUN = changed(BUILD, "invocation/environment", {"GITHUB_EVENT_NAME": "push"})
+BRANCH = changed(BUILD, "invocation/configSource/uri", "git+https://a.test/b@refs/heads/main")
+ASKED = changed(BUILD, "invocation/parameters", {"target": "release"})
+TYPED = changed(BUILD, "invocation/environment", {"github_event_payload": {"inputs": {"version": "1"}}})
+PULLED = changed(BUILD, "invocation/environment", {"GITHUB_EVENT_NAME": "pull_request"})
+SUMMARY = changed(changed(document("cosign-vsa"), "resourceUri", str(SUBJECT)), "timeVerified", "2026-01-02T09:00:00Z")
+
+
+def built(kept: str, violated: str, statement: dict[str, Any] = BUILD) -> tuple[Answer, Answer]:
+    """Ask about provenance by a builder that the rule names, under a demand that holds and one that does not."""
+    builders = "builders: [{id: 'https://ci.acme.test/builder@v1', level: 2}]"
+
+    def answer(demand: str) -> Answer:
+        both = demand if "builders" in demand else f"{builders}, {demand}"
+        text = f"[{{name: built, attestation: {{type: slsa-provenance, by: {{any: [release]}}, {both}}}}}]"
+        return ask(policy_set(policy_text(text)), found(statement))
+
+    return answer(kept), answer(violated)
+
+
+def summed(kept: str, violated: str) -> tuple[Answer, Answer]:
+    """Ask about another verifier's summary, an hour old."""
+
+    def answer(demand: str) -> Answer:
+        text = f"[{{name: vouched, attestation: {{type: vsa, by: {{any: [release]}}, {demand}}}}}]"
+        return ask(policy_set(policy_text(text)), found(SUMMARY))
+
+    return answer(kept), answer(violated)
 
 
 # field of the written form -> (an answer that admits, the same with only this field violated)
@@ -112,6 +148,28 @@ TABLE: dict[str, tuple[Answer, Answer]] = {
     "AttestationSpec.by": (
         ask(policy_set(policy_text(ATTESTED)), attestation()),
         ask(policy_set(policy_text(ATTESTED)), attestation("vendor")),
+    ),
+    "AttestationSpec.predicate": built("predicate: {trigger: push}", "predicate: {trigger: pull}", RUN),
+    "AttestationSpec.min_level": built("minLevel: 2", "minLevel: 3"),
+    "AttestationSpec.builders": built("minLevel: 1", "builders: [{id: 'https://ci.acme.test/builder@v2'}]"),
+    "AttestationSpec.source": built("source: 'https://a.test/b'", "source: 'https://a.test/c'"),
+    "AttestationSpec.ref": built("ref: refs/tags/v1.2.3", "ref: refs/heads/v1.2.3"),
+    "AttestationSpec.branch": built("branch: main", "branch: dev", BRANCH),
+    "AttestationSpec.tag": built("tag: v1.2.3", "tag: v1.2"),
+    "AttestationSpec.versioned_tag": built("versionedTag: v1.2", "versionedTag: v1.3"),
+    "AttestationSpec.trigger": built("trigger: [push]", "trigger: [schedule]", RUN),
+    "AttestationSpec.build_type": built("buildType: 'https://ci.acme.test/make/v1'", "buildType: 'https://x.test'"),
+    "AttestationSpec.parameters": built("parameters: {target: release}", "parameters: {target: debug}", ASKED),
+    "AttestationSpec.workflow_inputs": built("workflowInputs: {version: '1'}", "workflowInputs: {version: '2'}", TYPED),
+    "AttestationSpec.allow": built("allow: [pull-request]", "allow: [self-hosted]", PULLED),
+    "AttestationSpec.verifier": summed("verifier: 'https://verifier.acme.test'", "verifier: 'https://x.test'"),
+    "AttestationSpec.resource_uri": summed(f"resourceUri: ['{SUBJECT}']", "resourceUri: [elsewhere]"),
+    "AttestationSpec.levels": summed("levels: [SLSA_BUILD_LEVEL_3]", "levels: [SLSA_SOURCE_LEVEL_3]"),
+    "AttestationSpec.policy_digest": summed(f"policyDigest: 'sha256:{'1' * 64}'", f"policyDigest: 'sha256:{'2' * 64}'"),
+    "AttestationSpec.max_age": summed("maxAge: 2h", "maxAge: 30m"),
+    "BuilderSpec.id": built("minLevel: 1", "builders: [{id: 'https://ci.acme.test/builder'}]"),
+    "BuilderSpec.level": built(
+        "minLevel: 2", "minLevel: 2, builders: [{id: 'https://ci.acme.test/builder@v1', level: 1}]"
     ),
     "RuleSpec.signature": (
         ask(policy_set(policy_text(SIGNED)), signature()),
@@ -162,7 +220,17 @@ FIXED = {
 
 
 def written_parts() -> Iterator[type[BaseModel]]:
-    yield from (KeySpec, SignerSpec, BySpec, *SPECS.values(), RuleSpec, PolicySpec, Metadata, *KINDS.values())
+    yield from (
+        KeySpec,
+        SignerSpec,
+        BySpec,
+        BuilderSpec,
+        *SPECS.values(),
+        RuleSpec,
+        PolicySpec,
+        Metadata,
+        *KINDS.values(),
+    )
 
 
 def test_every_field_has_its_row() -> None:

@@ -27,6 +27,7 @@ from preverify.verify import load_public_key
 from preverify.verify import verify as verify_anchored
 from preverify.verify.bundle_document import MEDIA_TYPE
 from preverify.verify.cosign_legacy import SIGNATURE_ANNOTATION, SIMPLE_SIGNING
+from support.predicates import minimal
 
 FIXTURES = Path(__file__).resolve().parent.parent / "vectors" / "fixtures"
 NOW = datetime(2026, 1, 2, 10, 0, tzinfo=UTC)
@@ -178,11 +179,7 @@ def statement(digest: Digest, predicate_type: str = VULN, **changes: Any) -> dic
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": "app", "digest": {digest.algorithm: digest.hex}}],
         "predicateType": predicate_type,
-        "predicate": {
-            "invocation": {},
-            "scanner": {"uri": "pkg:scanner", "version": "1", "db": {"uri": "", "version": ""}, "result": {}},
-            "metadata": {"scanStartedOn": "2026-01-01T00:00:00Z", "scanFinishedOn": "2026-01-01T00:00:01Z"},
-        },
+        "predicate": minimal(predicate_type),
         **changes,
     }
 
