@@ -320,13 +320,13 @@ def test_the_daemon_signs_keyless(stack: Stack, tool: Tool, tmp_path: Path) -> N
         subject = Subject(Repository(host, "shop/api"), Digest.parse(digest))
         with running(daemon):
             assert daemon.notify("shop/api", "1", digest) == 202
-            until(lambda: daemon.lookup(digest).get("answer") == "admitted", 60, f"the answer: {daemon.log()[-3000:]}")
+            until(lambda: daemon.lookup(digest).get("answer") == "verified", 60, f"the answer: {daemon.log()[-3000:]}")
             until(lambda: ours_at(host, subject, own), 60, "the statement")
         assert verified_by_cosign(cosign, stack, subject, own.issuer, own.identity)
         before = ours_at(host, subject, own)
         with running(daemon):
             assert daemon.notify("shop/api", "1", digest) == 202
-            until(lambda: daemon.lookup(digest).get("answer") == "admitted", 60, "the answer after the restart")
+            until(lambda: daemon.lookup(digest).get("answer") == "verified", 60, "the answer after the restart")
         assert ours_at(host, subject, own) == before
         assert len(before) == 1
 

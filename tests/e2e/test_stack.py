@@ -306,3 +306,28 @@ def test_roots_are_never_pooled(corpus: Corpus) -> None:
         clock=SystemClock(),
     )
     assert [(v.outcome, v.rules[0].reason) for v in seen.verdicts] == [(Outcome.FAILED, Reason.CERTIFICATE_UNTRUSTED)]
+
+
+@pytest.mark.tools_all
+def test_the_older_form_with_the_older_log(old_log_stack: Stack, tool: Tool, tmp_path: Path) -> None:
+    """cosign v2, keyless: `.sig` with certificate, chain and the log's promise; and a bundle of v3 beside it."""
+    with registries.regserve(tool) as host:
+        images = Images(host, Cosign(tool, tmp_path / "home"), old_log_stack, tmp_path)
+        legacy, _ = images.image("shop/legacy", "legacy")
+        newer, _ = images.image("shop/newer", "newer")
+        images.sign_legacy(legacy, "email", email="dev@acme.test")
+        images.sign(newer, "email", config="rekor1", email="dev@acme.test")
+        corpus = Corpus(old_log_stack, images, Index("", ()), Index("", ()), tmp_path)
+        right = {"issuer": old_log_stack.issuer("email"), "subject": "dev@acme.test", "trust": "stack"}
+        signers = {
+            "right": right,
+            "other-subject": {**right, "subject": "dev@acme.tes"},
+            "other-issuer": {**right, "issuer": old_log_stack.issuer("github")},
+        }
+        for reference in (legacy, newer):
+            seen = corpus.verdicts(reference, signers)
+            assert {name: (v.outcome, v.rules[0].reason) for name, v in seen.items()} == {
+                "right": (Outcome.PASSED, Reason.OK),
+                "other-subject": (Outcome.FAILED, Reason.IDENTITY_MISMATCH),
+                "other-issuer": (Outcome.FAILED, Reason.ISSUER_MISMATCH),
+            }, reference

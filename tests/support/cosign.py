@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,10 +55,13 @@ class Cosign:
         more = ["--type", kind] + (["--policy", str(rego)] if rego else [])
         return self._run(version, "verify-attestation", reference, key, more, bundles=bundles, detached=detached)
 
-    def run(self, version: int, *arguments: str, detached: str = "") -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, version: int, *arguments: str, detached: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run any command."""
         environment = {
             **os.environ,
+            **(environment or {}),
             "HOME": str(self.home),
             "COSIGN_PASSWORD": "throwaway",
             "TUF_ROOT": str(self.home / "tuf"),

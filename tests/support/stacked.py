@@ -77,6 +77,24 @@ class Images:
         """Sign keyless, with a token of this issuer."""
         self._run("sign", *self._keyless(issuer, config, claims), reference)
 
+    def sign_legacy(self, reference: str, issuer: str, **claims: object) -> None:
+        """Sign keyless with cosign v2, in the tag format, with the older log."""
+        done = self.cosign.run(
+            2,
+            *(
+                "sign",
+                "-y",
+                "--allow-http-registry",
+                "--fulcio-url",
+                self.stack.fulcio,
+                "--rekor-url",
+                self.stack.rekor1,
+            ),
+            *("--identity-token", self.stack.token(issuer, **claims), reference),
+            environment=self.stack.cosign2_environment,
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")[-1500:]
+
     def attest(
         self, reference: str, kind: str, predicate: object, issuer: str, *, config: str = "", **claims: object
     ) -> None:
