@@ -6,13 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from preverify.clock import SystemClock
+from preverify.policy.trust_documents import RootRequest
 from preverify.registry.addresses import Reach
 from preverify.registry.engine import Engine
+from preverify.settings import Trust
+from preverify.trust import Result, Roots
 
 TARGET = "trusted_root.json"
 
@@ -127,6 +132,18 @@ class TufRepository:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+def roots(directory: Path, **settings: object) -> Roots:
+    """Return the roots of a machine whose state lies in `directory`."""
+    return Roots(Trust.model_validate(settings), directory / "trust", SystemClock(), get())
+
+
+def refused(found: Roots, request: RootRequest) -> str:
+    """Refresh a root that has to be refused; returns what was said."""
+    (outcome,) = found.refresh([request])
+    assert (outcome.name, outcome.result) == ("corp", Result.REFUSED), outcome
+    return outcome.detail
 
 
 def _in(span: timedelta) -> datetime:
