@@ -1,0 +1,33 @@
+"""Every fixture's evidence with something changed: it holds as before where nobody signed, or it does not hold."""
+
+import random
+
+import pytest
+
+from campaigns.mutation import run
+from preverify.model.evidence import Format
+
+SEED = random.SystemRandom().randrange(2**32)
+FEW, MANY = 1_200, 12_000
+MOST_ACCEPTED = 0.02
+
+
+def campaign(count: int, seed: int) -> None:
+    done = run(count, seed)
+    print("", f"seed {seed}", *done.lines(), sep="\n")
+    assert done.made.total() >= count
+    assert done.wrong == [], f"seed {seed}"
+    assert done.accepted.total() < MOST_ACCEPTED * done.made.total(), f"seed {seed}"
+    formats = {Format.COSIGN_SIGNATURE, Format.COSIGN_ATTESTATION, Format.SIGSTORE_BUNDLE}
+    formats |= {Format.NOTATION_JWS, Format.NOTATION_COSE}
+    assert set(done.made) >= {each.value for each in formats}
+
+
+def test_what_is_changed_does_not_hold() -> None:
+    campaign(FEW, SEED)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_what_is_changed_does_not_hold_in_ten_thousand_ways() -> None:
+    campaign(MANY, SEED)
