@@ -20,6 +20,7 @@ def answer_document(answer: Answer) -> dict[str, object]:
         "digest": answer.digest,
         "reason": answer.reason,
         "detail": answer.detail,
+        "via": answer.via or None,
         "validUntil": _time(answer.valid_until),
         "staleSince": _time(answer.stale_since),
         "considered": answer.considered,

@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from preverify.lookup.reader import Found, Reader, Row
+from preverify.lookup.reader import Found, Reader, Via
 from preverify.lookup.warm import NEVER, Warm, WarmAnswers
 from preverify.model.digest import Digest
 from preverify.model.errors import BadConfiguration, Unavailable
 from preverify.model.reasons import Reason
-from preverify.model.reference import Reference, Repository, registry_host
-from preverify.model.verdicts import Answer, AnswerState
+from preverify.model.reference import Reference, Repository, Subject, registry_host
+from preverify.model.verdicts import Answer, AnswerState, PolicyAnswer
 from preverify.policy.answers import compose, worst
 from preverify.policy.documents import PolicySet
+from preverify.policy.policies import Policy
 from preverify.ports import Clock
 from preverify.settings import Listen
 
@@ -26,6 +27,8 @@ _TRIES = 5
 _parse = lru_cache(maxsize=4096)(Reference.parse)  # what is no reference is not remembered, and what is one is short
 _MUTABLE = "the reference names a tag, which can be moved; name the image by digest"
 
+_HOLDING = frozenset({AnswerState.VERIFIED, AnswerState.EXPIRED})
+
 Asked = tuple[Digest, Repository | None, str | None]
 """Digest, repository as the caller names it, namespace."""
 
@@ -36,7 +39,7 @@ class _Compiled:
 
     generation: int
     set: PolicySet
-    digests: frozenset[str]
+    by_digest: Mapping[str, Policy]
 
 
 class Answerer:
@@ -87,11 +90,11 @@ class Answerer:
                 warm = warm.again(moment, silent)
             else:
                 found = self._reader.decoded(stored, repository, digest)
-                row = found.rows[0] if found.rows else None
-                answer = self._compose(policies, found, repository, digest, row, image, namespace, now)
+                subject = Subject(repository, digest)
+                answer = self._answer(policies, found, subject, image, namespace, now)
                 if answer.stale_since is not None:  # every moment may bring it another state
                     return answer
-                warm = Warm.of(answer, moment, stored, policies, now=now, turns=self._turns(row), silent=silent)
+                warm = Warm.of(answer, moment, stored, policies, now=now, turns=self._turns(found), silent=silent)
             self._warm.put(key, warm)
             return warm.answer
         raise _restless()
@@ -145,7 +148,8 @@ class Answerer:
                 return _nothing_yet("", str(digest))
             if policies is None:
                 continue
-            if len(found.rows) > MAX_REPOSITORIES:
+            subjects = dict.fromkeys((*(row.subject for row in found.rows), *(via.subject for via in found.via)))
+            if len(subjects) > MAX_REPOSITORIES:
                 return replace(
                     _nothing_yet("", str(digest)),
                     generation=found.generation,
@@ -154,22 +158,61 @@ class Answerer:
                 )
             now = self._clock.now()
             answers = [
-                self._compose(
-                    policies, found, row.subject.repository, digest, row, row.subject.repository, namespace, now
-                )
-                for row in found.rows
+                self._answer(policies, found, subject, subject.repository, namespace, now) for subject in subjects
             ]
             answer = worst(answers, considered=len(answers), digest=str(digest), generation=found.generation)
             return answer if answers else replace(answer, stale_since=self._stale_since(found.heartbeat, now))
         raise _restless()
 
+    def _answer(
+        self,
+        policies: _Compiled,
+        found: Found,
+        subject: Subject,
+        image: Repository,
+        namespace: str | None,
+        now: datetime,
+    ) -> Answer:
+        """Answer for one subject by its own verdicts; where it has none, through an index that names it.
+
+        One index whose verdict holds is enough, as it is for a runtime that pulls the digest through it; one that is
+        denied says nothing about its children.
+        """
+        own = next((row.policies for row in found.rows if row.subject == subject), ())
+        answer = self._compose(policies, found, subject, own, image, namespace, now)
+        if own or answer.reason == Reason.NO_POLICY.value:
+            return answer
+        through = [
+            self._through(policies, found, via, image, namespace, now) for via in found.via if via.subject == subject
+        ]
+        holding = [each for each in through if each.state in _HOLDING]
+        return max(holding, key=_how_long, default=answer)
+
+    def _through(
+        self,
+        policies: _Compiled,
+        found: Found,
+        via: Via,
+        image: Repository,
+        namespace: str | None,
+        now: datetime,
+    ) -> Answer:
+        speaking = tuple(
+            part
+            for part in via.policies
+            if (policy := policies.by_digest.get(part.policy_digest)) is not None and policy.vouches_for(via.platforms)
+        )
+        answer = self._compose(policies, found, via.subject, speaking, image, namespace, now)
+        parent = str(via.parent)
+        said = f"; {answer.detail}" if answer.detail else ""
+        return replace(answer, via=parent, detail=f"through the index {parent}, which names this digest{said}")
+
     def _compose(
         self,
         policies: _Compiled,
         found: Found,
-        repository: Repository,
-        digest: Digest,
-        row: Row | None,
+        subject: Subject,
+        parts: Sequence[PolicyAnswer],
         image: Repository,
         namespace: str | None,
         now: datetime,
@@ -177,9 +220,9 @@ class Answerer:
         settings = self._settings
         return compose(
             policies.set,
-            repository,
-            digest,
-            {} if row is None else {p.policy: p for p in row.policies if p.policy_digest in policies.digests},
+            subject.repository,
+            subject.digest,
+            {p.policy: p for p in parts if p.policy_digest in policies.by_digest},
             image=str(image),
             generation=found.generation,
             namespaces=namespace,
@@ -206,7 +249,7 @@ class Answerer:
                     policies = PolicySet.from_document(document)
                 except BadConfiguration as error:
                     raise Unavailable(f"lookup table: {error}", reason=Reason.INTERNAL_ERROR) from error
-                self._compiled = _Compiled(number, policies, frozenset(p.digest for p in policies.policies))
+                self._compiled = _Compiled(number, policies, {p.digest: p for p in policies.policies})
             return self._compiled
 
     def _ours(self, image: Repository) -> Repository:
@@ -221,12 +264,18 @@ class Answerer:
         """Return after when answers carry `stale_since`, as long as no other heartbeat comes."""
         return None if heartbeat is None else _later(heartbeat, self._patience)
 
-    def _turns(self, row: Row | None) -> Iterator[datetime]:
-        """Yield every time at which an answer made of `row` may change by itself."""
-        for policy in () if row is None else row.policies:
+    def _turns(self, found: Found) -> Iterator[datetime]:
+        """Yield every time at which an answer made of `found` may change by itself."""
+        held = (*(row.policies for row in found.rows), *(via.policies for via in found.via))
+        for policy in (policy for policies in held for policy in policies):
             if policy.valid_until is not None:
                 yield policy.valid_until
                 yield _later(policy.valid_until, self._settings.expired_grace)
+
+
+def _how_long(answer: Answer) -> tuple[bool, float]:
+    until = answer.valid_until
+    return answer.state is AnswerState.VERIFIED, 0.0 if until is None else until.timestamp()
 
 
 def _later(moment: datetime, delay: timedelta) -> datetime:

@@ -28,6 +28,22 @@ _STATE = (
     "SELECT m.generation, m.heartbeat, a.policies, a.children FROM meta m LEFT JOIN answer a "
     "ON a.tenant = ? AND a.digest = ? AND a.registry = ? AND a.repository = ? WHERE m.id = 1"
 )
+# A child of an index is answered through it where no tag names the child and it has no verdict of its own. All of it is
+# read in one statement: one moment.
+_VIA = (
+    "SELECT m.generation, m.heartbeat, v.registry, v.repository, v.parent, v.platforms, p.policies FROM meta m "
+    "LEFT JOIN via v ON v.tenant = ? AND v.digest = ? {where} "
+    "AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.tenant = v.tenant AND a.digest = v.digest "
+    "AND a.registry = v.registry AND a.repository = v.repository AND a.policies <> ?) "
+    "AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.tenant = v.tenant AND t.digest = v.digest "
+    "AND t.registry = v.registry AND t.repository = v.repository) "
+    "LEFT JOIN answer p ON p.tenant = v.tenant AND p.digest = v.parent "
+    "AND p.registry = v.registry AND p.repository = v.repository WHERE m.id = 1 LIMIT ?"
+)
+_VIA_ONE = _VIA.format(where="AND v.registry = ? AND v.repository = ?")
+_VIA_EVERYWHERE = _VIA.format(where="")
+MAX_PARENTS = 64
+"""Indexes of one repository that are asked about one child."""
 _BY_DIGEST = (
     "SELECT m.generation, m.heartbeat, a.registry, a.repository, a.policies, a.children FROM meta m LEFT JOIN answer a "
     "ON a.tenant = ? AND a.digest = ? WHERE m.id = 1 LIMIT ?"
@@ -48,12 +64,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Via:
+    """An index that names a digest without a verdict of its own, as a child for `platforms`, and its policies."""
+
+    subject: Subject
+    parent: Digest
+    platforms: tuple[str, ...]
+    policies: tuple[PolicyAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """Rows and the generation that was active in the same moment of the table; `heartbeat` is None before the first."""
 
     generation: int
     heartbeat: datetime | None
     rows: tuple[Row, ...] = ()
+    via: tuple[Via, ...] = ()
     tagged: Digest | None = None
 
 
@@ -64,6 +91,7 @@ class Stored(NamedTuple):
     heartbeat: datetime | None
     policies: bytes | None
     children: bytes | None
+    via: tuple[tuple[bytes, bytes, bytes], ...] = ()  # parent, platforms, policies
 
 
 @dataclass(slots=True)
@@ -105,16 +133,28 @@ class Reader:
         try:  # the hot path: as `_reading`, without the cost of a context
             row = self._connection().execute(_STATE, key).fetchone()
             generation, heartbeat, policies, children = _one(row)
+            if policies is None or policies == schema.NO_POLICIES:
+                return self._through(key)
             return Stored(generation, _time(heartbeat), policies, children)
         except _BROKEN as error:
             raise self._unavailable(error) from error
 
+    def _through(self, key: tuple[str, bytes, str, str]) -> Stored:
+        """Return what stands for a digest without a verdict of its own, the indexes that name it, all of one moment."""
+        with self._moment() as connection:
+            generation, heartbeat, policies, children = _one(connection.execute(_STATE, key).fetchone())
+            rows = connection.execute(_VIA_ONE, (*key, schema.NO_POLICIES, MAX_PARENTS)).fetchall()
+            via = tuple((parent, platforms, held) for *_, parent, platforms, held in rows if held is not None)
+            return Stored(generation, _time(heartbeat), policies, children, via)
+
     def decoded(self, stored: Stored, repository: Repository, digest: Digest) -> Found:
         """Return what `stored` says."""
-        generation, heartbeat, policies, children = stored
+        generation, heartbeat, policies, children, through = stored
+        subject = Subject(repository, digest)
         try:
-            rows = () if policies is None else (_row(Subject(repository, digest), policies, children),)
-            return Found(generation=generation, heartbeat=heartbeat, rows=rows)
+            rows = () if policies is None else (_row(subject, policies, children),)
+            via = tuple(_via(subject, *each) for each in through)
+            return Found(generation=generation, heartbeat=heartbeat, rows=rows, via=via)
         except _BROKEN as error:
             raise self._unavailable(error) from error
 
@@ -134,8 +174,9 @@ class Reader:
         return list(self.look_everywhere(digest, limit).rows)
 
     def look_everywhere(self, digest: Digest, limit: int) -> Found:
-        """Return at most `limit` rows with this digest, with the generation of the same moment."""
-        with self._reading() as connection:
+        """Return at most `limit` rows with this digest, and what indexes say of it, of the same moment."""
+        with self._moment() as connection:
+            via = self._via_everywhere(connection, digest, limit)
             found = connection.execute(_BY_DIGEST, (self._tenant, schema.pack_digest(digest), limit)).fetchall()
             generation, heartbeat = _one(found[0] if found else None)[:2]
             rows = tuple(
@@ -143,7 +184,15 @@ class Reader:
                 for _, _, registry, path, policies, children in found
                 if policies is not None
             )
-            return Found(generation=generation, heartbeat=_time(heartbeat), rows=rows)
+            return Found(generation=generation, heartbeat=_time(heartbeat), rows=rows, via=via)
+
+    def _via_everywhere(self, connection: sqlite3.Connection, digest: Digest, limit: int) -> tuple[Via, ...]:
+        where = (self._tenant, schema.pack_digest(digest), schema.NO_POLICIES, limit * MAX_PARENTS)
+        return tuple(
+            _via(Subject(Repository(registry, path), digest), parent, platforms, policies)
+            for _, _, registry, path, parent, platforms, policies in connection.execute(_VIA_EVERYWHERE, where)
+            if policies is not None
+        )
 
     def tag(self, repository: Repository, tag: str) -> Digest | None:
         """Return the digest that a tag was last observed to name."""
@@ -206,6 +255,19 @@ class Reader:
         except _BROKEN as error:
             raise self._unavailable(error) from error
 
+    @contextlib.contextmanager
+    def _moment(self) -> Iterator[sqlite3.Connection]:
+        """Let several statements see one moment, inside a snapshot or not."""
+        with self._reading() as connection:
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+
     def _unavailable(self, error: Exception) -> Unavailable:
         self.close()
         return Unavailable(f"lookup table {self._name}: {error}", reason=Reason.INTERNAL_ERROR)
@@ -249,6 +311,15 @@ def _one(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
 
 def _row(subject: Subject, policies: bytes, children: bytes | None) -> Row:
     return Row(subject=subject, policies=schema.unpack_policies(policies), children=schema.unpack_children(children))
+
+
+def _via(subject: Subject, parent: bytes, platforms: bytes, policies: bytes) -> Via:
+    return Via(
+        subject=subject,
+        parent=schema.unpack_digest(parent),
+        platforms=schema.unpack_platforms(platforms),
+        policies=schema.unpack_policies(policies),
+    )
 
 
 def _time(microseconds: int | None) -> datetime | None:

@@ -7,7 +7,7 @@ import msgspec
 from preverify.model.digest import Digest
 from preverify.model.verdicts import PolicyAnswer
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x70726576  # "prev": tells our file from any other SQLite database
 EMPTY = -1
 
@@ -32,6 +32,16 @@ CREATE TABLE answer (
     children BLOB,
     PRIMARY KEY (tenant, digest, registry, repository)
 ) WITHOUT ROWID;
+CREATE TABLE via (
+    tenant TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    registry TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    parent BLOB NOT NULL,
+    platforms BLOB NOT NULL,
+    PRIMARY KEY (tenant, digest, registry, repository, parent)
+) WITHOUT ROWID;
+CREATE INDEX via_parent ON via (tenant, parent, registry, repository);
 CREATE TABLE tag (
     tenant TEXT NOT NULL,
     registry TEXT NOT NULL,
@@ -40,7 +50,10 @@ CREATE TABLE tag (
     digest BLOB NOT NULL,
     PRIMARY KEY (tenant, registry, repository, tag)
 ) WITHOUT ROWID;
+CREATE INDEX tag_digest ON tag (tenant, digest, registry, repository);
 """
+NO_POLICIES = b"[]"
+"""The policies of a row without any verdict."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -48,7 +61,7 @@ _ALGORITHMS = {"sha256": b"\x01", "sha512": b"\x02"}
 _NAMES = {code[0]: name for name, code in _ALGORITHMS.items()}
 _DECODER = msgspec.json.Decoder(tuple[PolicyAnswer, ...])
 _ENCODER = msgspec.json.Encoder()
-_CHILDREN = msgspec.json.Decoder(tuple[str, ...])
+_TEXTS = msgspec.json.Decoder(tuple[str, ...])
 
 
 def pack_digest(digest: Digest) -> bytes:
@@ -82,7 +95,17 @@ def pack_children(children: tuple[Digest, ...]) -> bytes | None:
 
 def unpack_children(data: bytes | None) -> tuple[Digest, ...]:
     """Return the children of a row."""
-    return () if data is None else tuple(Digest.parse(text) for text in _CHILDREN.decode(data))
+    return () if data is None else tuple(Digest.parse(text) for text in _TEXTS.decode(data))
+
+
+def pack_platforms(platforms: tuple[str, ...]) -> bytes:
+    """Return for what a child stands in its index, as a row holds it."""
+    return _ENCODER.encode(platforms)
+
+
+def unpack_platforms(data: bytes) -> tuple[str, ...]:
+    """Return for what a child stands in its index."""
+    return _TEXTS.decode(data)
 
 
 def pack_time(moment: datetime) -> int:

@@ -4,12 +4,14 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from preverify.lookup import schema
+from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, Unavailable
 from preverify.model.reasons import Reason
+from preverify.model.reference import Subject
 from preverify.ports import TENANT, Change, GenerationState, SubjectState, TagState
 
 _BUSY_SECONDS = 10.0
@@ -50,7 +52,7 @@ class Writer:
     def reset(self, changes: Iterator[Change], *, now: datetime) -> None:
         """Replace everything by a snapshot: readers see the old table until the new one is whole."""
         with self._transaction() as connection:
-            for table in ("answer", "tag", "binding"):
+            for table in ("answer", "via", "tag", "binding"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
             connection.execute("UPDATE meta SET generation = 0 WHERE id = 1")
             position = 0
@@ -90,16 +92,45 @@ class Writer:
             "ON CONFLICT DO UPDATE SET policies = excluded.policies, children = excluded.children",
             [
                 (
-                    self._tenant,
-                    schema.pack_digest(state.subject.digest),
-                    state.subject.repository.registry,
-                    state.subject.repository.path,
+                    *self._key(state.subject),
                     schema.pack_policies(state.policies),
                     schema.pack_children(state.children),
                 )
                 for state in newest.values()
             ],
         )
+
+        self._put_children(connection, newest.values())
+
+    def _put_children(self, connection: sqlite3.Connection, states: Iterable[SubjectState]) -> None:
+        """Replace the rows of children that are answered through these subjects.
+
+        Only an index under which some policy passed has any: others could not speak for a child whatever is asked, and
+        whoever may push could name a child in any number of them.
+        """
+        mine = [(state, self._key(state.subject)) for state in states]
+        connection.executemany(
+            "DELETE FROM via WHERE tenant = ? AND parent = ? AND registry = ? AND repository = ?", [k for _, k in mine]
+        )
+        rows = []
+        for state, (tenant, parent, registry, path) in mine:
+            if not any(policy.verdict == "passed" for policy in state.policies):
+                continue
+            named: dict[Digest, list[str]] = {}
+            for child, platform in zip_longest(state.children, state.platforms, fillvalue=""):
+                if isinstance(child, Digest):
+                    named.setdefault(child, []).append(platform)
+            rows += [
+                (tenant, schema.pack_digest(child), registry, path, parent, schema.pack_platforms(tuple(platforms)))
+                for child, platforms in named.items()
+                if child != state.subject.digest
+            ]
+        connection.executemany(
+            "INSERT INTO via (tenant, digest, registry, repository, parent, platforms) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+
+    def _key(self, subject: Subject) -> tuple[str, bytes, str, str]:
+        return self._tenant, schema.pack_digest(subject.digest), subject.repository.registry, subject.repository.path
 
     def _put_tag(self, connection: sqlite3.Connection, state: TagState) -> None:
         key = (self._tenant, state.repository.registry, state.repository.path, state.tag)

@@ -65,6 +65,7 @@ class Warm:
         mine = self.stored
         return (
             stored.policies == mine.policies
+            and stored.via == mine.via
             and stored.generation == mine.generation
             and policies is self.policies
             and self.since <= now < self.turns

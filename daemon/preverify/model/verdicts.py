@@ -117,5 +117,6 @@ class Answer:
     policies: tuple[PolicyAnswer, ...] = ()
     reason: str = ""  # `no-policy`, or the first reason code of the deciding policy
     detail: str = ""
+    via: str = ""  # digest of the index through which a child without a verdict of its own is answered
     considered: int = 1  # repositories that were considered where the caller named none
     warnings: tuple[str, ...] = ()

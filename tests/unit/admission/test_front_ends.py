@@ -115,6 +115,7 @@ def test_the_answer_document_says_everything() -> None:
         "digest": DIGEST,
         "reason": "wrong-key",
         "detail": "d",
+        "via": None,
         "validUntil": "2026-01-02T10:00:00Z",
         "staleSince": "2026-01-02T10:00:00Z",
         "considered": 2,
