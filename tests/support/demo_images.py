@@ -32,6 +32,12 @@ IMAGES = {
     "corrupt": ("acme/broken", "sha256:05c8e518", "1.0"),
     "moved": ("acme/legacy", "sha256:f5b7eeb1", "1.0"),
     "moved-to": ("acme/legacy", "sha256:874ebe65", "1.0"),
+    "keyless": ("acme/bundle-keyless", "sha256:517e0424", "2.0"),
+    "person": ("acme/bundle-keyless", "sha256:83a33edc", "2.0"),
+    "forged-log": ("acme/bundle-broken", "sha256:7cd018ef", "2.0"),
+    "vendor": ("acme/notation-time", "sha256:b819fdac", "7.0"),
+    "rogue": ("acme/notation-broken", "sha256:ea29232c", "7.1"),
+    "widgets": ("acme/bundle-ghattest", "sha256:01e9c2ca", "3.2"),
 }
 
 
