@@ -85,6 +85,7 @@ def test_one_enterprise_of_github_is_github() -> None:
         ("runDetails/builder/id", GENERATOR + "generator_container_slsa3.yml@refs/tags/v2.1.0", "builder-mismatch"),
         ("buildDefinition/externalParameters/workflow/repository", "https://github.com/evil/fork", "source-mismatch"),
         ("buildDefinition/externalParameters/workflow/ref", "refs/heads/dev", "source-mismatch"),
+        ("buildDefinition/externalParameters/workflow/repository", SIGSTORE_JS + "@refs/heads/main", "source-mismatch"),
         ("buildDefinition/externalParameters/workflow/path", ".github/workflows/x.yml", "source-mismatch"),
         ("buildDefinition/externalParameters/workflow/path", GONE, "statement-malformed"),
         ("buildDefinition/externalParameters/workflow/inputs", {"a": "b"}, "statement-malformed"),

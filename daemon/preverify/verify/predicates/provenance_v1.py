@@ -10,8 +10,8 @@ TYPES: tuple[str, ...] = ("https://slsa.dev/provenance/v1",)
 
 _DEFINITION = ("buildType", "externalParameters", "internalParameters", "resolvedDependencies")
 _METADATA = ("invocationId", "invocationID", "startedOn", "finishedOn")
-_WORKFLOW = ("ref", "repository", "path")
-_CONFIG = ("uri", "digest", "path", "ref", "repository")
+_REPOSITORY = ("repository", "ref", "path")
+_DESCRIBED = ("uri", "digest", "path")
 _GITHUB = ("event_name", "repository_id", "repository_owner_id", "runner_environment")
 _RUN = (
     "GITHUB_EVENT_NAME",
@@ -21,6 +21,7 @@ _RUN = (
     "GITHUB_WORKFLOW_REF",
 )
 _SOURCES = ("workflow", "configSource", "buildConfigSource", "source")
+_BY_REPOSITORY = ("workflow", "buildConfigSource")
 _SUBSTITUTIONS = ("BRANCH_NAME", "TAG_NAME")
 
 
@@ -72,24 +73,19 @@ def tell_inputs(facts: Facts, event: Node) -> None:
 def _tell_source(facts: Facts, external: Node, first: Source) -> None:
     """Add the repository that the builder was told to build, else the first dependency."""
     form = next((name for name in _SOURCES if external.maybe(name).members), "")
-    if form == "workflow":
-        workflow = external.node(form, _WORKFLOW)
-        source = Source(split(workflow.text("repository")).uri, workflow.text("ref"))
-        path, of = workflow.text("path"), ""
-        facts.decide("workflow.names", canonical(sorted(n for n, v in workflow.members.items() if is_set(v))))
-    elif form == "configSource":
-        config = external.node(form, _CONFIG)
+    source, path, of = first, "", ""
+    if form in _BY_REPOSITORY:
+        config = external.node(form, _REPOSITORY)
+        source = Source(config.text("repository").removeprefix("git+"), config.text("ref"))
+        path = config.text("path")
+    elif form:
+        config = external.node(form, _DESCRIBED)
         source, path, of = split(config.text("uri")), config.text("path"), digest(config)
-    elif form == "buildConfigSource":
-        config = external.node(form, _CONFIG)
-        source, path, of = Source(split(config.text("repository")).uri, config.text("ref")), config.text("path"), ""
-    elif form == "source":
-        config = external.node(form, DESCRIPTOR)
-        source, path, of = split(config.text("uri")), "", digest(config)
     elif isinstance(external.members.get("source"), str):
-        source, path, of = split(external.text("source")), "", ""
-    else:
-        source, path, of = first, "", ""
+        source = split(external.text("source"))
+    if form == "workflow":
+        workflow = external.node(form, _REPOSITORY).members
+        facts.decide("workflow.names", canonical(sorted(name for name, value in workflow.items() if is_set(value))))
     facts.decide("source.uri", source.uri)
     facts.decide("source.ref", source.ref)
     facts.decide("source.digest", of)

@@ -1,6 +1,7 @@
 """Forms that predicates of a kind come in, long texts, and large statements."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -298,6 +299,20 @@ def test_another_spelling_is_refused_in_large_reports_too(path: str) -> None:
     whole = changed(padded("cosign-vuln", LARGE + 1000), path, [])
     with pytest.raises(MalformedEvidence, match="has a member"):
         facts(whole)
+
+
+def test_a_large_bill_of_materials_costs_little_more_than_its_text() -> None:
+    """The whole tree would cost nine times the text."""
+    component = {"type": "library", "name": "a", "version": "1", "hashes": [{"alg": "SHA-256", "content": "0" * 64}]}
+    whole = changed(document("cosign-cyclonedx"), "components", [component] * 20_000)
+    data = compact(whole)
+    tracemalloc.start()
+    statement, outline = read_statement(data)
+    read = dict(facts_of(statement.predicate_type, outline, data))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert read["components.count"] == "20000"
+    assert peak < 3 * len(data)
 
 
 def test_only_reports_and_bills_of_materials_may_be_very_large() -> None:
