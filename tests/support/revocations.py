@@ -1,5 +1,6 @@
 """Revocation lists and OCSP answers of every form, and a server for them on loopback."""
 
+import base64
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
@@ -196,7 +198,8 @@ class Publisher:
 
     port: int = 0
     answers: dict[str, Callable[[bytes], tuple[int, bytes]]] = field(default_factory=dict)
-    asked: list[tuple[str, str, bytes, str]] = field(default_factory=list)
+    asked: list[tuple[str, str, bytes]] = field(default_factory=list)
+    """Method, path without an OCSP request, and that request."""
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}/{path}"
@@ -216,15 +219,18 @@ def publisher() -> Iterator[Publisher]:
         protocol_version = "HTTP/1.1"
 
         def handle_any(self) -> None:
-            request = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            state.asked.append((self.command, self.path, request, self.headers.get("Content-Type") or ""))
-            status, body = state.answers.get(self.path, lambda _request: (404, b""))(request)
+            path, request = self.path, b""
+            if self.headers.get("Accept") == "application/ocsp-response":
+                path, _, encoded = self.path.rpartition("/")
+                request = base64.b64decode(unquote(encoded), validate=True)
+            state.asked.append((self.command, path, request))
+            status, body = state.answers.get(path, lambda _request: (404, b""))(request)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = handle_any  # noqa: N815  # the names that the base class calls
+        do_GET = handle_any  # noqa: N815  # the name that the base class calls
 
         def log_message(self, *args: object) -> None:
             """Stay silent."""

@@ -20,7 +20,7 @@ class Wanted:
     """One question about a certificate whose chain is anchored; nothing is ever wanted for other certificates.
 
     Attributes:
-        kind: How it is asked: GET for a revocation list, POST for OCSP.
+        kind: What is asked for.
         url: Where, as the certificate says: always `http://`, bounded in length. Whether the address may be asked is
             for who fetches.
         request: The OCSP request (DER); empty for a revocation list, which is the same whoever asks.
