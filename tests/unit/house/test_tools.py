@@ -97,10 +97,11 @@ def test_what_cannot_be_had_is_said_and_the_others_go_on(
     monkeypatch.setattr(tools, "find", lambda _name: False)
     assert tools.main(["all"]) == 0
     printed = capsys.readouterr().out
-    assert "there is no apt-get here; by other means: docker-registry prometheus skopeo" in printed
-    assert "there is no apt-get here; by other means: mmdebstrap" in printed
-    for name in (*tools.OWN_MAINS, *tools.GO_MODULES):
-        assert f"  {name:<14} NOT AVAILABLE, its tests are skipped: " in printed
+    assert "there is no apt-get here; by other means: docker-registry prometheus skopeo softhsm2" in printed
+    assert "there is no apt-get here; by other means: mmdebstrap postgresql" in printed
+    everything = (*tools.OWN_MAINS, *tools.HEAVY_OWN_MAINS, *tools.GO_MODULES, *tools.HEAVY_GO_MODULES)
+    for name in everything:
+        assert f"  {name:<19} NOT AVAILABLE, its tests are skipped: " in printed
 
 
 def test_apt_needs_root_or_a_sudo_that_asks_nothing(only: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,13 +109,13 @@ def test_apt_needs_root_or_a_sudo_that_asks_nothing(only: Path, monkeypatch: pyt
     monkeypatch.setattr(tools, "find", lambda _name: False)
     monkeypatch.setattr(tools.os, "geteuid", lambda: 1000)
     program(only, "sudo", "exit 1")
-    wanted = "needs root: sudo apt-get install --yes --no-install-recommends docker-registry prometheus skopeo"
+    wanted = "needs root: sudo apt-get install --yes --no-install-recommends docker-registry prometheus skopeo softhsm2"
     with pytest.raises(tools.Unavailable, match=wanted):
         tools.packages(tools.PACKAGES)
     monkeypatch.setattr(tools.os, "geteuid", lambda: 0)
     (only / "env").symlink_to(ENV)
-    assert tools.packages(tools.PACKAGES) == "installed docker-registry prometheus skopeo"
-    assert calls(only) == ["update", "install --yes --no-install-recommends docker-registry prometheus skopeo"]
+    assert tools.packages(tools.PACKAGES) == "installed docker-registry prometheus skopeo softhsm2"
+    assert calls(only) == ["update", "install --yes --no-install-recommends docker-registry prometheus skopeo softhsm2"]
 
 
 def test_packages_that_are_there_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +135,8 @@ def test_every_tool_that_a_test_asks_for_is_installed_by_somebody() -> None:
     """Else its tests would be skipped for ever, and nobody would see it."""
     import re
 
-    known = {*tools.GO_MODULES, *tools.OWN_MAINS, *tools.PACKAGES, *tools.HEAVY_PACKAGES, "systemd-analyze"}
+    known = {*tools.GO_MODULES, *tools.OWN_MAINS, *tools.PACKAGES, "systemd-analyze"}
+    known |= {*tools.HEAVY_GO_MODULES, *tools.HEAVY_OWN_MAINS, *tools.HEAVY_PACKAGES}
     here = Path(__file__).resolve().parent  # these tests ask for tools that do not exist
     for path in sorted(here.parents[1].rglob("*.py")):
         if here not in path.parents:
