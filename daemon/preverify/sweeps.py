@@ -111,7 +111,7 @@ def sweep_evidence(
         if not overdue:
             if tags is None:
                 tags = frozenset(_list(registry, repository)[0])
-            if registry.evidence_fingerprint(known.subject, tags) == known.fingerprint:
+            if registry.evidence_fingerprint(known.subject, tags, known.children) == known.fingerprint:
                 continue
         found.append(_job(source, job, JobKind.SUBJECT, str(known.subject.digest), "evidence"))
     return Found(jobs=tuple(found))

@@ -43,6 +43,8 @@ _POLL_SECONDS = 1.0
 _BUSY_SECONDS = 0.05
 _PATIENCE_SECONDS = 0.01
 _RETRY_FIRST, _RETRY_MAX = timedelta(seconds=30), timedelta(minutes=15)
+_INDEX_FOLLOWS = timedelta(seconds=30)
+_MOST_PARENTS = 16
 _QUICK_RETRY = timedelta(seconds=1)
 
 
@@ -360,7 +362,30 @@ class Worker:
             # A push by digest does not say that it brought evidence; what the evidence is about is looked at instead.
             attached = replace(leased.job, key=str(image.refers_to), cause="evidence")
             return Result(jobs=(attached,))
-        return self._look(watched, image, leased, tags=())
+        if any(known.subject == subject for known in self.history.find(subject.digest)):
+            return self._look(watched, image, leased, tags=())
+        return self._untagged(watched, image, leased)
+
+    def _untagged(self, watched: Watched, image: Image, leased: LeasedJob) -> Result:
+        """Look at a digest that was never looked at and that no tag led to: perhaps it is a child of an index.
+
+        A child gets no verdict of its own that is not passed, for it would answer for itself then, and not through its
+        index. Evidence that came to it is looked at with the indexes that read it. Manifests are pushed before the
+        index that names them: what came by digest alone and does not pass is given the time for that.
+        """
+        parents = self.history.parents(image.subject)
+        if parents and leased.job.cause in {"push", "evidence"}:
+            reading = [str(digest) for digest, gathered in parents.items() if gathered][:_MOST_PARENTS]
+            return Result(jobs=tuple(replace(leased.job, key=digest, cause="evidence") for digest in reading))
+        result = self._look(watched, image, leased, tags=())
+        verdicts = () if result.looked is None else result.looked.look.verdicts
+        if not verdicts or all(verdict.outcome is Outcome.PASSED for verdict in verdicts):
+            return result
+        if parents:
+            return Result()
+        if leased.job.cause == "push" and not leased.attempts:
+            return Result(retry_at=self.clock.now() + _INDEX_FOLLOWS, error="perhaps a child of an index that follows")
+        return result
 
     def _look(self, watched: Watched, image: Image, leased: LeasedJob, *, tags: tuple[str, ...]) -> Result:
         force = self._policies()

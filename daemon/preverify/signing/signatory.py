@@ -168,7 +168,8 @@ class Signatory:
             raise BadInput(f"nothing is stored of what was found for {subject}")
         if not subject.digest.names(gathered.image.manifest):
             raise BadInput(f"the stored manifest does not have the digest {subject.digest}")
-        by_id = {e.id: e for e in gathered.evidence}
+        _hold_their_digests(gathered)
+        by_id = {e.id: e for e in gathered.everything}
         inputs: set[Digest] = set()
         for verdict in verdicts:
             used = _used(verdict, by_id)
@@ -178,7 +179,7 @@ class Signatory:
 
     def _redecide(self, policy: Policy, verdict: Verdict, gathered: Gathered, used: Mapping[str, Evidence]) -> None:
         findings = tuple(f for f in self._records.history.findings(verdict.subject) if f.evidence in used)
-        complete = replace(gathered, evidence=tuple(used.values()), unobtained=(), truncated=False)
+        complete = _complete(gathered, used)
         again = decide(
             policy,
             complete,
@@ -233,6 +234,25 @@ def _used(verdict: Verdict, by_id: Mapping[str, Evidence]) -> dict[str, Evidence
         if evidence.flaw is not None or not evidence.digest.names(evidence.body):
             raise BadInput(f"verdict {verdict.id} rests on evidence {evidence.digest}, whose stored bytes are not it")
     return used
+
+
+def _hold_their_digests(gathered: Gathered) -> None:
+    """See that the stored manifests of children are those that the index names."""
+    for child in gathered.children:
+        digest = child.image.subject.digest
+        if child.held and not (digest in gathered.image.children and digest.names(child.image.manifest)):
+            raise BadInput(f"the stored manifest of the child {digest} is none of {gathered.image.subject}")
+
+
+def _complete(gathered: Gathered, used: Mapping[str, Evidence]) -> Gathered:
+    """Return what was found, cut to what a verdict rests on, the children's too."""
+    return replace(
+        gathered,
+        evidence=tuple(e for e in gathered.evidence if e.id in used),
+        unobtained=(),
+        truncated=False,
+        children=tuple(_complete(child, used) for child in gathered.children),
+    )
 
 
 def _valid_until(payload: bytes) -> datetime:
