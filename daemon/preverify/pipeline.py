@@ -8,7 +8,7 @@ from itertools import islice
 from operator import or_
 
 from preverify.model.anchors import Anchor
-from preverify.model.errors import BadInput
+from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Unavailable
 from preverify.model.evidence import DESCRIBED_CHILD, Format, Gathered, Image, Unobtained
 from preverify.model.findings import Finding
 from preverify.model.platforms import THE_INDEX, Platforms
@@ -35,6 +35,9 @@ from preverify.ports import (
 from preverify.verify import MAX_ROUNDS, verify, wanted
 
 _BATCH = 200
+
+Complete = Callable[[str, Gathered, Sequence[PolicySet]], Gathered]
+"""Returns a stored gathering of a source with what policies have to know, or as it is where that cannot be had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,11 +183,13 @@ def activate(  # one procedure, told in its order
     *,
     clock: Clock,
     publishing: Callable[[str], bool],
+    more: Complete = lambda _source, stored, _sets: stored,
 ) -> int:
     """Decide every known subject under a staged generation, then move the pointer. Returns how many were decided.
 
-    Verdicts of the staged policies are stored beside the active ones, so that answers switch whole when the pointer
-    moves and nobody sees `unknown` in between. Publications follow after the switch.
+    What was never gathered (children of an index, where only its own evidence counted so far) is gathered first,
+    by `more`. Verdicts of the staged policies are stored beside the active ones, so that answers switch whole when the
+    pointer moves and nobody sees `unknown` in between. Publications follow after the switch.
     """
     policies = PolicySet.from_document(staged.document)
     active = generations.active()
@@ -195,16 +200,18 @@ def activate(  # one procedure, told in its order
         recordings = []
         current = history.current_of([known.subject for known in batch])
         for known in batch:
-            seen = decide_anew(history, sets, known.subject, clock=clock)
-            if seen is None:
+            stored = history.gathered(known.subject)
+            if stored is None:
                 continue
+            gathered = more(known.source, stored, sets)
+            seen = _conclude(gathered, sets, clock, attempts=0)
             decided = {(v.policy_digest, v.trust_epoch) for v in current.get(known.subject, ())}
             wanted = tuple(v for v in seen.verdicts if (v.policy_digest, v.trust_epoch) not in decided)
             recordings.append(
                 Recording(
                     source=known.source,
                     subject=known.subject,
-                    gathered=None,
+                    gathered=None if gathered is stored else gathered,
                     findings=seen.findings,
                     verdicts=wanted,
                     cause="policy",
@@ -222,6 +229,30 @@ def activate(  # one procedure, told in its order
         ]
         history.record([recording for recording in republished if recording is not None], now=clock.now())
     return count
+
+
+def completing(reach: Callable[[str], Registry | None], *, revocations: Revocations | None, clock: Clock) -> Complete:
+    """Return what looks again at images whose children some policy has to know and nobody ever looked at.
+
+    A source that is away is asked once only: a new generation does not wait for it, its images become undecided.
+    """
+    away: set[str] = set()
+
+    def complete(source: str, stored: Gathered, sets: Sequence[PolicySet]) -> Gathered:
+        platforms = _gathers(sets, stored.image.subject.repository)
+        registry = reach(source) if stored.lacks(platforms) and source not in away else None
+        if registry is None:
+            return stored
+        try:
+            gathered = registry.gather(registry.fetch(stored.image.subject), platforms=platforms)
+        except Unavailable:
+            away.add(source)
+            return stored
+        except (MalformedEvidence, NotFound):
+            return stored
+        return gathered if revocations is None else _with_revocations(gathered, sets, revocations, clock)
+
+    return complete
 
 
 def _republish(
