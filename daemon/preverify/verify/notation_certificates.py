@@ -5,7 +5,7 @@ are trusted is not asked here.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import pairwise
 from typing import TypeVar
@@ -167,6 +167,10 @@ def is_issued(child: Certificate, parent: Certificate) -> bool:
     return True
 
 
+_is_issued_known = lru_cache(maxsize=1024)(is_issued)
+"""`is_issued` for authorities, which come again and again."""
+
+
 def _verifier(leaf: Certificate, used: hashes.HashAlgorithm, signature: bytes) -> Callable[[bytes], None]:
     key = leaf.x509.public_key()
     if isinstance(key, rsa.RSAPublicKey):
@@ -182,11 +186,12 @@ def _verifier(leaf: Certificate, used: hashes.HashAlgorithm, signature: bytes) -
 
 def _check_order(chain: Chain) -> None:
     for each, parent in pairwise(chain):
-        if is_issued(each, each):
+        issued = is_issued if each is chain[0] else _is_issued_known
+        if issued(each, each):
             raise _invalid(each, "is self-signed, but not the last of the chain")
-        if not is_issued(each, parent):
+        if not issued(each, parent):
             raise _invalid(each, f"is not issued by the next of the chain, {parent.name!r}")
-    if not is_issued(chain[-1], chain[-1]):
+    if not _is_issued_known(chain[-1], chain[-1]):
         raise _invalid(chain[-1], "is the last of the chain, but not self-signed")
 
 

@@ -7,11 +7,11 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.revocation import Wanted
 from preverify.verify import notation_cose, notation_jws
-from preverify.verify.notation import anchor_of, intact, stamp_of, stamping_chain
-from preverify.verify.notation_certificates import Chain
+from preverify.verify.notation import anchor_of, stamp_of, stamping_chain
+from preverify.verify.notation_certificates import Chain, check_signature, signing_chain
 from preverify.verify.notation_envelope import Envelope
 from preverify.verify.refusal import Refused
-from preverify.verify.revoked import Answers, fresh_until, wanted_of
+from preverify.verify.revoked import Answers, fresh_until, names_any, wanted_of
 from preverify.verify.trusting import Trusting
 
 __all__ = ["MAX_ROUNDS", "fresh_until", "wanted"]
@@ -56,7 +56,10 @@ def _chains(evidence: Evidence, image: Image, trusting: Trusting) -> Iterator[Ch
         return
     try:
         envelope = read(evidence.body)
-        chain = intact(envelope)
+        chain = signing_chain(envelope.chain)
+        if envelope.timestamp is None and not names_any(chain):
+            return  # by far the most: nothing could be wanted, and the signature is verified once, later
+        check_signature(chain[0], envelope.algorithm, envelope.signature, envelope.signed)
     except (MalformedEvidence, Refused):
         return
     for anchor in trusting.notation:

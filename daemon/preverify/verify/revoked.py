@@ -91,6 +91,11 @@ def check_chain(
     return Standing(rests_on=tuple(sorted(set(check.rests_on))), until=min(check.ends, default=None))
 
 
+def names_any(chain: Sequence[Certificate]) -> bool:
+    """Say whether some certificate below the root names anybody who could be asked about it."""
+    return any(urls_of(each) or any(points_of(each)) for each in chain[:-1])
+
+
 def wanted_of(
     chain: Sequence[Certificate], answers: Answers, *, asked: Collection[Wanted], now: datetime
 ) -> tuple[Wanted, ...]:
