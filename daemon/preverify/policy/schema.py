@@ -38,8 +38,6 @@ ModeWord = Annotated[Mode, Field(strict=False)]
 
 
 def _platforms(value: object) -> Platforms:
-    if isinstance(value, Platforms):
-        return value
     if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
         raise ValueError(f"{str(value)[:60]!r} is none of: index, each, a list of platforms like linux/amd64")
     return Platforms.of(value)
