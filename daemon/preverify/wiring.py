@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from preverify.model import strict_yaml
 from preverify.model.errors import BadConfiguration, PreverifyError, Unavailable
 from preverify.model.keys import TrustedKey
 from preverify.model.strict_yaml import Document
+from preverify.model.trust import Trust
 from preverify.model.validation import validate
 from preverify.observe import (
     CensusCollector,
@@ -37,7 +38,7 @@ from preverify.observe import (
 )
 from preverify.policy.documents import PolicySet, load
 from preverify.policy.trust_documents import ListFiles, ReadFile, ReadRoot, RootRequest, TrustDocument
-from preverify.ports import Layout, Revocations, Signing
+from preverify.ports import Layout, Registry, Revocations, Signing
 from preverify.records import Records, make_ready
 from preverify.records import open_records as open_records  # noqa: PLC0414 - for the commands too
 from preverify.registry import open_source
@@ -49,7 +50,8 @@ from preverify.settings import Settings, Source, read_bounded
 from preverify.signing import SigningClient, SigningProcess, own_of
 from preverify.store import open_store
 from preverify.supervisor import ChildSpec, Supervisor, notify_ready
-from preverify.trust import Roots, list_files, read_built_in, refresh_due
+from preverify.trust import Roots, figures, list_files, read_built_in, refresh_due
+from preverify.trust.parts import Figure
 from preverify.verify import load_public_key
 from preverify.work import SocketBell
 from preverify.worker import Watched, Worker
@@ -246,20 +248,27 @@ def run_timer(settings: Settings) -> None:
 
     roots = open_roots(settings)
     one_at_a_time = threading.Lock()
+    refused = threading.Event()
 
     def prepare() -> None:
         with one_at_a_time:
-            bring_into_force(settings, records, observer)
+            if bring_into_force(settings, records, observer):
+                refused.clear()
+            else:
+                refused.set()
 
     def refresh() -> None:
         try:
+            # Reading the policies also fetches a root that never came: what was refused for want of it is tried again.
             _, requests = policies_and_roots(settings)
-            if refresh_due(roots, requests, observer):
-                prepare()
-                bell.ring("timer")
+            changed = refresh_due(roots, requests, observer)
         except PreverifyError as error:
             observer.count("bad_input_total", where="policy")
             observer.event("trust.not_refreshed", level="error", why=str(error))
+            return
+        if changed or refused.is_set():
+            prepare()
+            bell.ring("timer")
 
     def follow() -> int:
         applied = tail(records.store.feed, writer, clock=records.clock)
@@ -282,14 +291,27 @@ def run_timer(settings: Settings) -> None:
     ).run(_stopper())
 
 
-def bring_into_force(settings: Settings, records: Records, observer: Observing) -> None:
-    """Stage and activate the configured policies where another set is active. Errors keep the active set."""
+def trust_figures(settings: Settings, records: Records) -> Iterable[Figure]:
+    """Return what metrics say of the trust in force: that of the active generation, and the roots that come by TUF."""
+    active = records.store.generations.active()
+    trust = Trust() if active is None else PolicySet.from_document(active.document).trust
+    _, requests = policies_and_roots(settings)
+    return figures(trust, requests, open_roots(settings), settings.trust, records.clock.now())
+
+
+def bring_into_force(settings: Settings, records: Records, observer: Observing) -> bool:
+    """Stage and activate the configured policies where another set is active; False where they could not be used.
+
+    Errors keep the active set.
+    """
     try:
         policies = load_policies(settings)
         activate(settings, records, policies)
     except PreverifyError as error:
         observer.count("bad_input_total", where="policy")
         observer.event("policies.refused", level="error", why=str(error))
+        return False
+    return True
 
 
 def activate(settings: Settings, records: Records, policies: PolicySet) -> tuple[int, int]:
@@ -308,8 +330,19 @@ def activate(settings: Settings, records: Records, policies: PolicySet) -> tuple
         staged,
         clock=records.clock,
         publishing=lambda source: publishes(settings, source),
+        more=pipeline.completing(
+            cache(lambda name: _registry(settings, name)),
+            revocations=open_revocations(settings),
+            clock=records.clock,
+        ),
     )
     return staged.number, count
+
+
+def _registry(settings: Settings, name: str) -> Registry | None:
+    """Return what reaches a source; None where it is not configured any more."""
+    source = settings.sources.get(name)
+    return None if source is None else watch(name, source, settings).registry
 
 
 def publishes(settings: Settings, source: str) -> bool:
@@ -363,6 +396,7 @@ def serve(settings: Settings, config: Path) -> int:
             settings,
             records.clock,
             heartbeat=lambda: heartbeat(settings),
+            trust=lambda: trust_figures(settings, records),
         )
         metrics = stack.enter_context(
             contextlib.closing(
