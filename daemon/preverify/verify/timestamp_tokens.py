@@ -15,7 +15,8 @@ from preverify.verify.refusal import Refused
 
 MAX_TOKEN_BYTES = 64 * 1024
 _GRANTED = der.element(SEQUENCE, der.element(INTEGER, b"\0"))
-_TAGGED_0, _TAGGED_1, _TIME, _PRIMITIVE_0, _PRIMITIVE_1 = 0xA0, 0xA1, 0x18, 0x80, 0x81
+_ONE = der.element(INTEGER, b"\x01")
+_TAGGED_0, _TIME, _PRIMITIVE_0, _PRIMITIVE_1 = 0xA0, 0x18, 0x80, 0x81
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _TST_INFO = "1.2.840.113549.1.9.16.1.4"
 _CONTENT_TYPE = "1.2.840.113549.1.9.3"
@@ -154,7 +155,9 @@ def _read(data: bytes) -> Token:
 
 
 def _read_signer(signer: bytes) -> tuple[bytes, bytes, tuple[tuple[Callable[[bytes], Any], bytes], ...]]:
-    _, by, hashed, attributes, algorithm, *_ = der.elements(signer)
+    version, by, hashed, attributes, algorithm, *_ = der.elements(signer)
+    if version.whole != _ONE:
+        raise ValueError("a signer that is not named by issuer and serial number")
     issuer, serial = der.elements(der.only(by.whole, SEQUENCE))
     _hash(hashed)
     if (name := _oid(algorithm)) not in _SIGNATURES:
@@ -194,7 +197,7 @@ def _named(value: bytes, kind: str) -> tuple[Callable[[bytes], Any], bytes]:
 def _read_info(info: bytes) -> tuple[datetime, timedelta | None, tuple[Callable[[bytes], Any], bytes]]:
     """Read a TSTInfo."""
     version, _, imprint, _, moment, *rest = der.elements(der.only(info, SEQUENCE))
-    if version.whole != b"\x02\x01\x01":
+    if version.whole != _ONE:
         raise ValueError("not version 1")
     algorithm, value = der.elements(der.only(imprint.whole, SEQUENCE))
     accuracy = _accuracy(rest[0].content) if rest and rest[0].tag == SEQUENCE else None

@@ -1,5 +1,6 @@
 """RFC 3161 time stamps: that a trusted authority saw these bytes at that time."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from preverify.verify.certificates import Purpose, anchored, check_leaf
 from preverify.verify.refusal import Refused
 from preverify.verify.timestamp_tokens import Token, invalid, read_token, token_of
 
+_TOLD = re.compile(r'data: "Verify error: ([^"]+)"')  # the one part of the library's message that is for people
 _STAMPING = Purpose.TIME_STAMPING
 _BASIC_CONSTRAINTS = x509.BasicConstraints.oid.dotted_string
 
@@ -142,7 +144,10 @@ def _anchored(
 
 
 def _check_signature(token: Token, leaf: Certificate, path: Sequence[Certificate]) -> None:
-    """Let the library check content and signature, with the certificate that was found above and no other."""
+    """Let the library check content and signature, with the certificate that was found above and no other.
+
+    It checks the chain too, and takes the last second of a certificate for past it: a stamp made right then is refused.
+    """
     verifier = VerifierBuilder(
         tsa_certificate=leaf.x509,
         intermediates=[each.x509 for each in path[1:-1]],
@@ -152,7 +157,8 @@ def _check_signature(token: Token, leaf: Certificate, path: Sequence[Certificate
         response = decode_timestamp_response(token.response_with(leaf.der))
         verifier.verify(response, token.imprint[1])
     except (VerificationError, *UNREADABLE) as error:
-        raise invalid(f"its signature does not hold: {error}") from error
+        told = _TOLD.search(str(error))
+        raise invalid(f"its signature does not hold: {told[1] if told else error}") from error
 
 
 def _may_be_of(leaf: Certificate, authority: Authority) -> bool:
