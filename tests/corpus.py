@@ -16,6 +16,7 @@ anything else sees the case.
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -157,13 +158,18 @@ def own_registry(directory: Path, *, referrers: bool) -> Iterator[str]:
 
 @contextlib.contextmanager
 def revocation_lists(directory: Path) -> Iterator[None]:
-    """Serve the revocation lists where the certificates say that they are; another run may be doing so already."""
+    """Serve the revocation lists where the certificates say that they are.
+
+    The port is one for the whole machine: of two runs at a time, the second waits for the first.
+    """
     port = json.loads((directory / "cases.json").read_bytes()).get("crl_port")
-    if port is None or listens(port):
+    if port is None:
         yield
         return
-    with serving(directory, port, "--empty"):
-        yield
+    with (Path(tempfile.gettempdir()) / f"preverify-corpus-{port}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.nullcontext() if listens(port) else serving(directory, port, "--empty"):
+            yield
 
 
 @contextlib.contextmanager
