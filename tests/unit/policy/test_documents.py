@@ -189,8 +189,8 @@ def signers(spec: str) -> str:
         ("{a: {key: {file: keys/release.pub, validFrom: 7}, tlog: none}}", "'7' is no moment"),
         ("{a: {key: {file: keys/release.pub, revokedAt: 'soon'}, tlog: none}}", "'soon' is no moment"),
         (
-            "{a: {key: {file: keys/release.pub, validFrom: '2026-01-02T00:00:00Z', validUntil: '2026-01-02T00:00:00Z'},"
-            " tlog: none}}",
+            "{a: {tlog: none, key: {file: keys/release.pub, "  # noqa: ISC004 - one text
+            "validFrom: '2026-01-02T00:00:00Z', validUntil: '2026-01-02T00:00:00Z'}}}",
             "'validFrom' is not before 'validUntil'",
         ),
         ("{a: {}}", "spec.a: is nobody, expected exactly one of: key, keyless, notation"),
