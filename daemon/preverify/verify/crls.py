@@ -11,17 +11,19 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ReasonFlags
 
 from preverify.model.reasons import Reason
-from preverify.verify.certificates import Certificate
+from preverify.verify.certificate_der import UNREADABLE, Certificate
 from preverify.verify.refusal import Refused
 
 MAX_CRL_BYTES = 10 << 20
 MAX_URL = 1024
 SKEW = timedelta(minutes=5)
 """How far ahead of ours the clocks of those may be who publish revocations."""
+
+UNREADABLE_ANSWER = (*UNREADABLE, UserWarning)
+"""What `cryptography` raises for answers that it cannot read, warnings included where they are errors."""
 
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _UNDERSTOOD = (x509.IssuingDistributionPoint, x509.DeltaCRLIndicator, x509.CRLNumber, x509.AuthorityKeyIdentifier)
@@ -85,35 +87,9 @@ def read_crl(body: bytes, issuer: Certificate) -> Crl:
         RFC 5280, sections 5.1, 5.2 and 6.3.3. Lists about the certificates of others (indirect ones) are refused.
     """
     try:
-        crl = x509.load_der_x509_crl(body)
-        used = crl.signature_hash_algorithm
-        found = {type(each.value): each for each in crl.extensions}
-        next_update, last_update = crl.next_update_utc, crl.last_update_utc
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        return _read(x509.load_der_x509_crl(body), issuer)
+    except UNREADABLE_ANSWER as error:  # the library reads lazily: any use of a part may find that it is none
         raise unknown(f"not a revocation list that can be read: {error}") from error
-    if used is None or used.name not in _HASHES:
-        raise unknown("the revocation list is not signed with SHA-256, SHA-384 or SHA-512")
-    usage = _known(issuer, x509.KeyUsage)
-    if crl.issuer != issuer.x509.subject or (usage is not None and not usage.crl_sign):
-        raise unknown(f"the revocation list is not by {issuer.name!r}, or that may sign none")
-    if not crl.is_signature_valid(issuer.x509.public_key()):  # type: ignore[arg-type]  # `read_certificate` let no others in
-        raise unknown(f"the signature of the revocation list does not hold under {issuer.name!r}")
-    for each in crl.extensions:
-        if each.critical and not isinstance(each.value, _UNDERSTOOD):
-            raise unknown(f"the revocation list has a critical extension {each.oid.dotted_string[:60]}")
-    if next_update is None:
-        raise unknown("the revocation list does not say until when it holds")
-    number, base = found.get(x509.CRLNumber), found.get(x509.DeltaCRLIndicator)
-    scope, freshest = found.get(x509.IssuingDistributionPoint), found.get(x509.FreshestCRL)
-    return Crl(
-        crl=crl,
-        next_update=next_update,
-        last_update=last_update,
-        number=None if number is None else number.value.crl_number,
-        base=None if base is None else base.value.crl_number,
-        scope=None if scope is None else scope.value,
-        freshest=_points(None if freshest is None else freshest.value),
-    )
 
 
 def check_current(crl: Crl, now: datetime) -> None:
@@ -188,6 +164,34 @@ def unknown(detail: str) -> Refused:
     return Refused(Reason.REVOCATION_UNKNOWN, detail[:250])
 
 
+def _read(crl: x509.CertificateRevocationList, issuer: Certificate) -> Crl:
+    used = crl.signature_hash_algorithm
+    if used is None or used.name not in _HASHES:
+        raise unknown("the revocation list is not signed with SHA-256, SHA-384 or SHA-512")
+    usage = _known(issuer, x509.KeyUsage)
+    if crl.issuer != issuer.x509.subject or (usage is not None and not usage.crl_sign):
+        raise unknown(f"the revocation list is not by {issuer.name!r}, or that may sign none")
+    if not crl.is_signature_valid(issuer.x509.public_key()):  # type: ignore[arg-type]  # no other kinds of key get here
+        raise unknown(f"the signature of the revocation list does not hold under {issuer.name!r}")
+    for each in crl.extensions:
+        if each.critical and not isinstance(each.value, _UNDERSTOOD):
+            raise unknown(f"the revocation list has a critical extension {each.oid.dotted_string[:60]}")
+    next_update = crl.next_update_utc
+    if next_update is None:
+        raise unknown("the revocation list does not say until when it holds")
+    found: dict[type, Any] = {type(each.value): each.value for each in crl.extensions}
+    number, base = found.get(x509.CRLNumber), found.get(x509.DeltaCRLIndicator)
+    return Crl(
+        crl=crl,
+        next_update=next_update,
+        last_update=crl.last_update_utc,
+        number=None if number is None else number.crl_number,
+        base=None if base is None else base.crl_number,
+        scope=found.get(x509.IssuingDistributionPoint),
+        freshest=_points(found.get(x509.FreshestCRL)),
+    )
+
+
 def _entry(crl: x509.CertificateRevocationList, certificate: Certificate) -> _Entry | None:
     try:
         found = crl.get_revoked_certificate_by_serial_number(certificate.x509.serial_number)
@@ -195,7 +199,7 @@ def _entry(crl: x509.CertificateRevocationList, certificate: Certificate) -> _En
             return None
         extensions = {type(each.value): each for each in found.extensions}
         revoked_at = found.revocation_date_utc
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
+    except UNREADABLE_ANSWER as error:
         raise unknown(f"the entry of the revocation list cannot be read: {error}") from error
     for kind, each in extensions.items():
         if each.critical and kind not in _ENTRY_UNDERSTOOD:

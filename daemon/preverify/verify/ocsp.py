@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -14,7 +14,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from preverify.model.reasons import Reason
 from preverify.verify.certificates import Certificate, parse_certificate
-from preverify.verify.crls import SKEW, unknown, usable_url
+from preverify.verify.crls import SKEW, UNREADABLE_ANSWER, unknown, usable_url
 from preverify.verify.notation_certificates import is_issued
 from preverify.verify.refusal import Refused
 
@@ -96,7 +96,7 @@ def read_answer(
         _check_extensions(response)
         _check_status(response, signed_at)
         until = response.next_update_utc
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except UNREADABLE_ANSWER as error:
         raise unknown(f"not an OCSP answer that can be read: {error}") from error
     assert until is not None  # noqa: S101  `_check_times`
     return Good(until=until, responder=responder)

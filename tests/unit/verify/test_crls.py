@@ -4,8 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asn1crypto import crl as asn1_crl
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preverify.model.reasons import Reason
 from preverify.verify.certificates import Certificate, parse_certificate
@@ -86,8 +89,6 @@ def test_weak_hash_and_unsaid_end() -> None:
     old = pki.root("sha1 root", kind="rsa2048")
     weak = crl(old, algorithm=hashes.SHA224())
     assert "not signed with SHA-256" in unknown(lambda: read_crl(weak, parse_certificate(old.der)))
-    from asn1crypto import crl as asn1_crl
-
     endless = asn1_crl.CertificateList.load(crl(BETWEEN))
     body = endless["tbs_cert_list"].copy()
     del body["next_update"]
@@ -246,3 +247,31 @@ def test_addresses_of_lists() -> None:
 )
 def test_addresses_that_may_be_asked(url: str, *, usable: bool) -> None:
     assert usable_url(url) is usable
+
+
+FULL = crl(
+    BETWEEN,
+    Gone(serial=SERIAL, reason=Flag.certificate_hold, invalid_since=NOW),
+    marks=(*scope(full_name=URLS), *freshest_marks(["http://crl.test/delta"])),
+)
+
+
+@given(st.integers(0, len(FULL) - 1), st.integers(0, 255), st.booleans())
+def test_any_list_ends_in_an_answer_or_is_unknown(at: int, value: int, again: bool) -> None:
+    """The library reads lazily, so a part that is none may turn up anywhere; signed anew, all of it is looked at."""
+    body = bytearray(FULL)
+    body[at] = value
+    changed = bytes(body)
+    if again:
+        try:
+            whole = asn1_crl.CertificateList.load(changed, strict=True)
+            whole["signature"] = pki.sign(BETWEEN.key, whole["tbs_cert_list"].dump())
+            changed = whole.dump(force=True)
+        except (ValueError, TypeError):
+            pass
+    try:
+        found = read_crl(changed, ISSUER)
+        check_base(found, LEAF, URL)
+        check_listed([found], LEAF, None)
+    except Refused as error:
+        assert error.reason in (Reason.REVOCATION_UNKNOWN, Reason.CERTIFICATE_REVOKED)  # noqa: PT017

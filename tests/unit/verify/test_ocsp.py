@@ -7,6 +7,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preverify.model.reasons import Reason
 from preverify.verify.certificates import parse_certificate
@@ -167,3 +169,16 @@ def test_addresses_of_responders() -> None:
         ]
     )
     assert urls_of(parse_certificate(signer(more=[(issuers, False)]).der)) is None
+
+
+FULL = answer(SIGNER, by=responder(BETWEEN, nocheck=False), status=REVOKED, invalid_since=NOW)
+
+
+@given(st.integers(0, len(FULL) - 1), st.integers(0, 255))
+def test_any_answer_is_clear_or_unknown(at: int, value: int) -> None:
+    body = bytearray(FULL)
+    body[at] = value
+    try:
+        ask(bytes(body), signed_at=NOW - HOUR)
+    except Refused as error:
+        assert error.reason in (Reason.REVOCATION_UNKNOWN, Reason.CERTIFICATE_REVOKED)  # noqa: PT017
