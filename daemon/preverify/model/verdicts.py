@@ -38,9 +38,9 @@ class RuleResult:
     """One row of a verdict; `reason` is what an operator searches for.
 
     `counted` is False for audit rules: evaluated, reported and left out of the verdict.
-    `evidence` lists the ids of the evidence that the outcome rests on. `degraded`: passed although something failed that
-    its trust policy only logs; nothing is published on it. `until`: passed, but time alone ends it then (None: never);
-    it is part of the verdict's `valid_until`, and not kept here.
+    `evidence` lists the ids of the evidence that the outcome rests on. `degraded`: passed although something failed
+    that its trust policy only logs; nothing is published on it. `until`: passed, but time alone ends it then (None:
+    never); it is part of the verdict's `valid_until`, and not kept here.
     """
 
     rule: str

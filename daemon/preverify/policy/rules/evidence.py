@@ -151,7 +151,7 @@ class _Valid(NamedTuple):
     degraded: tuple[str, ...]
 
     def with_(self, other: "_Valid") -> "_Valid":
-        """Return what both say of one authority: the better piece of evidence, and all signers that either stands for."""
+        """Return what both say of one authority: the better piece, and all signers that either may stand for."""
         signers = tuple(sorted({*self.signers, *other.signers}))
         return max(self, other, key=lambda each: (not each.degraded, _end(each.until)))._replace(signers=signers)
 
