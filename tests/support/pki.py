@@ -188,7 +188,10 @@ def certificate(
     issuer: x509.Name | None = None,
     algorithm: hashes.HashAlgorithm | None = None,
 ) -> Party:
-    """Return a certificate signed by `by`, by itself where there is none. `issuer` names somebody else on it."""
+    """Return a certificate signed by `by`, by itself where there is none. `issuer` names somebody else on it.
+
+    Without `secret` the key goes by the names of subject and issuer: two certificates with the same names share it.
+    """
     own_name = name(subject) if isinstance(subject, str) else subject
     own_key = secret or key(kind, f"{own_name.rfc4514_string()} below {by.x509.subject.rfc4514_string() if by else ''}")
     signer = by.key if by else own_key
