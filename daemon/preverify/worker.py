@@ -43,7 +43,7 @@ _POLL_SECONDS = 1.0
 _BUSY_SECONDS = 0.05
 _PATIENCE_SECONDS = 0.01
 _RETRY_FIRST, _RETRY_MAX = timedelta(seconds=30), timedelta(minutes=15)
-_INDEX_FOLLOWS = timedelta(seconds=30)
+_INDEX_FOLLOWS, _INDEX_AWAITED = timedelta(seconds=30), 3
 _MOST_PARENTS = 16
 _QUICK_RETRY = timedelta(seconds=1)
 
@@ -371,10 +371,10 @@ class Worker:
 
         A child gets no verdict of its own that is not passed, for it would answer for itself then, and not through its
         index. Evidence that came to it is looked at with the indexes that read it. Manifests are pushed before the
-        index that names them: what came by digest alone and does not pass is given the time for that.
+        index that names them, and may be attested before: what does not pass is given the time for that.
         """
-        parents = self.history.parents(image.subject)
-        if parents and leased.job.cause in {"push", "evidence"}:
+        parents, asked = self.history.parents(image.subject), leased.job.cause not in {"push", "evidence"}
+        if parents and not asked:
             reading = [str(digest) for digest, gathered in parents.items() if gathered][:_MOST_PARENTS]
             return Result(jobs=tuple(replace(leased.job, key=digest, cause="evidence") for digest in reading))
         result = self._look(watched, image, leased, tags=())
@@ -383,7 +383,7 @@ class Worker:
             return result
         if parents:
             return Result()
-        if leased.job.cause == "push" and not leased.attempts:
+        if not asked and leased.attempts < _INDEX_AWAITED:
             return Result(retry_at=self.clock.now() + _INDEX_FOLLOWS, error="perhaps a child of an index that follows")
         return result
 
