@@ -1,13 +1,18 @@
 """RT-34: a signature is over bytes as they are, never over a tidied form of them (CVE-2026-44309)."""
 
+import base64
 import json
 import unicodedata
+from collections.abc import Callable, Iterator
 
+import cbor2
 import pytest
 
-from preverify.model.evidence import Evidence
-from preverify.verify import verify
-from support import signed
+from preverify.model.evidence import Evidence, Format
+from support import notary, signed
+from support.fixtures import seed
+from support.predicates import minimal
+from support.signed import verify
 
 IMAGE = signed.image("legacy-unsigned")
 DIGEST = IMAGE.subject.digest
@@ -52,7 +57,7 @@ def test_no_other_spelling_holds() -> None:
 
 
 def test_no_other_spelling_of_a_statement_holds_in_an_envelope() -> None:
-    bodies = spellings(signed.statement(DIGEST, predicate={"name": "é"}))
+    bodies = spellings(signed.statement(DIGEST, predicate={**minimal(signed.VULN), "name": "é"}))
     for signed_body in bodies:
         envelope = signed.envelope(signed_body)
         for served in bodies:
@@ -60,6 +65,61 @@ def test_no_other_spelling_of_a_statement_holds_in_an_envelope() -> None:
             same = served == signed_body
             assert holds(signed.attestation(swapped)) is same
             assert holds(signed.bundled(signed.bundle({"dsseEnvelope": swapped}))) is same
+
+
+@pytest.mark.parametrize("sign", [notary.jws, notary.cose])
+def test_no_other_spelling_holds_in_a_notation_envelope(sign: Callable[..., bytes]) -> None:
+    """What the envelope of a Notation signature holds is signed as it is; protected headers are part of that."""
+    target = json.loads(notary.payload())
+    bodies = [
+        notary.payload(),
+        json.dumps(target, indent=2).encode(),
+        json.dumps(target, sort_keys=True).encode() + b"\n",
+        json.dumps(target).replace("targetArtifact", "\\u0074argetArtifact").encode(),
+    ]
+    form = Format.NOTATION_JWS if sign is notary.jws else Format.NOTATION_COSE
+    for signed_body in bodies:
+        envelope = sign(signed_body)
+        assert notary.only(notary.verify(notary.evidence(envelope, form))).established
+        for served in bodies:
+            swapped = _swapped(envelope, signed_body, served, form)
+            finding = notary.only(notary.verify(notary.evidence(swapped, form)))
+            assert finding.established is (served == signed_body)
+
+
+def _swapped(envelope: bytes, old: bytes, new: bytes, form: Format) -> bytes:
+    """Return an envelope with another payload under the same signature."""
+    if form is Format.NOTATION_JWS:
+        document = json.loads(envelope)
+        assert document["payload"] == notary.url64(old)
+        return json.dumps({**document, "payload": notary.url64(new)}).encode()
+    message = cbor2.loads(envelope)
+    assert message.value[2] == old
+    parts = [*message.value[:2], new, *message.value[3:]]
+    return cbor2.dumps(cbor2.CBORTag(18, parts))
+
+
+@pytest.mark.parametrize("case", ["bundle-keyless-email", "legacy-keyless-email", "bundle-key-logged-ec1"])
+def test_no_other_spelling_holds_by_certificate_or_in_a_log(case: str) -> None:
+    """A log entry and a certificate beside a signature make no other bytes of it either."""
+    one = seed(case)
+    assert one is not None
+    assert any(finding.established for finding in one.findings(one.evidence))
+    for found in one.evidence:
+        for served in _respelled(found):
+            assert not any(finding.established for finding in one.findings([served]))
+
+
+def _respelled(found: Evidence) -> Iterator[Evidence]:
+    if found.format is Format.COSIGN_SIGNATURE:
+        yield from (signed.with_body(found, body) for body in spellings(json.loads(found.body)) if body != found.body)
+        return
+    bundle = json.loads(found.body)
+    payload = base64.b64decode(bundle["dsseEnvelope"]["payload"])
+    for body in spellings(json.loads(payload)):
+        if body != payload:
+            envelope = {**bundle["dsseEnvelope"], "payload": signed.b64(body)}
+            yield signed.with_body(found, signed.compact({**bundle, "dsseEnvelope": envelope}))
 
 
 def test_the_bare_payload_is_not_what_an_envelope_signs() -> None:

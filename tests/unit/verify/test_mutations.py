@@ -7,9 +7,9 @@ import pytest
 
 from preverify.model.evidence import Evidence
 from preverify.model.findings import Finding
-from preverify.verify import verify
 from preverify.verify.cosign_legacy import SIGNATURE_ANNOTATION
 from support import signed
+from support.signed import verify
 
 CASES = ["legacy-key-ec1", "legacy-annotations-right", "bundle-key-ec1", "bundle-annotations-right", "legacy-att-vuln"]
 KEYS = [signed.key(name) for name in ("ec1", "ec2", "rsa2048")]
