@@ -114,7 +114,8 @@ INERT = {
     "subject": {"source", "media_type", "fingerprint", "first_seen_at", "looked_at"},
     "gathering": {"requests", "gathered_at", "registry", "repository", "digest"},
     "finding": {"registry", "repository", "digest", "detail", "place", "format", "statement", "position", "annotations"}
-    | {"predicate_type", "predicate", "about"},  # of attestations, which the policy here does not ask for
+    | {"predicate_type", "predicate"}  # of attestations, which the policy here does not ask for
+    | {"about"},  # empty text means what NULL means; any other is refused, see below
     "evidence": {"stored_at", "size"},
     "policy_generation": {"created_at", "activated_at"},
 }
@@ -174,6 +175,7 @@ def test_every_column_flipped(desk: Desk, table: str, column: str) -> None:
         ("DELETE FROM statement_verdict", "no set of verdicts"),
         ("DELETE FROM current_verdict", "not current any more"),
         ("UPDATE current_verdict SET valid_until = valid_until - 86400000000", "decide anew"),
+        ("UPDATE finding SET about = 'sha256:" + "0" * 64 + "'", "its findings say failed"),
         ("UPDATE verdict SET outcome = 'failed'", "says failed"),
         ("UPDATE verdict SET trust_epoch = 'other'", "trust"),
         ("UPDATE verdict SET decided_at = decided_at - 1000000", "valid for as long"),
