@@ -57,6 +57,7 @@ def test_nobody_else_is(sign: Any) -> None:
     broken = found.body[:-9] + bytes((found.body[-9] ^ 3,)) + found.body[-8:]
     assert urls(evidence(broken, found.format)) == []
     assert urls(evidence(b"", found.format)) == []
+    assert urls(sign()) == [], "names nobody who could be asked"
     flaw = Flaw(reason=Reason.TOO_LARGE, detail="x")
     assert urls(Evidence(**{**{n: getattr(found, n) for n in found.__slots__}, "flaw": flaw})) == []
     assert urls(evidence(found.body, Format.SIGSTORE_BUNDLE)) == []
