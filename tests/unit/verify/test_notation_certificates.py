@@ -12,6 +12,7 @@ from preverify.model.reasons import Reason
 from preverify.verify.certificates import parse_certificate
 from preverify.verify.notation_certificates import (
     algorithm_of,
+    check_signature,
     check_stamping_chain,
     signer_of,
     signing_chain,
@@ -19,7 +20,7 @@ from preverify.verify.notation_certificates import (
 )
 from preverify.verify.refusal import Refused
 from support import pki
-from support.notary import BETWEEN, ROOT, SIGNER, SIGNER_MARKS, signer
+from support.notary import BETWEEN, ROOT, SIGNER, SIGNER_MARKS, sign_raw, signer
 
 CODE = ExtendedKeyUsageOID.CODE_SIGNING
 
@@ -241,3 +242,17 @@ def test_chains_of_time_stamps() -> None:
 def test_stampers_for_anything_else(marks: tuple[pki.Marked, ...], said: str) -> None:
     reason, detail = refusal(lambda: check_stamping_chain(stamping(*marks)))
     assert (reason, said in detail) == (Reason.CERTIFICATE_INVALID, True), detail
+
+
+@pytest.mark.parametrize(("kind", "algorithm"), [("p256", "ES256"), ("p384", "ES384"), ("rsa2048", "PS256")])
+def test_raw_signatures(kind: str, algorithm: str) -> None:
+    party = signer(kind, kind=kind)
+    leaf = parse_certificate(party.der)
+    good = sign_raw(party, b"signed", algorithm)
+    check_signature(leaf, algorithm, good, b"signed")
+    for signature, message in ((good, b"other"), (good[:-1], b"signed"), (good + b"x", b"signed"), (b"", b"signed")):
+        reason, _ = refusal(lambda s=signature, m=message: check_signature(leaf, algorithm, s, m))  # type: ignore[misc]
+        assert reason is Reason.SIGNATURE_INVALID
+    for other in ("RS256", "none", "PS384" if kind == "rsa2048" else "PS256"):
+        reason, detail = refusal(lambda o=other: check_signature(leaf, o, good, b"signed"))  # type: ignore[misc]
+        assert (reason, f"signs with {algorithm}" in detail) == (Reason.ALGORITHM_NOT_ALLOWED, True)
