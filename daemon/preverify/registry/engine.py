@@ -193,8 +193,8 @@ class _Handle:
             self.curl.setopt(pycurl.NOBODY, 1)
         elif method in _BODY_METHODS:
             self.curl.setopt(pycurl.POST, 1)
-            self.curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body or b""))
-            self.curl.setopt(pycurl.COPYPOSTFIELDS, body or b"")
+            # Not COPYPOSTFIELDS, which takes text only: a body with a zero byte would be refused.
+            self.curl.setopt(pycurl.POSTFIELDS, body or b"")
             self.curl.setopt(pycurl.CUSTOMREQUEST, method)
         else:
             self.curl.setopt(pycurl.CUSTOMREQUEST, method)

@@ -37,6 +37,14 @@ def test_methods_and_bodies_do_not_stick(hostile: Hostile) -> None:
     assert all(body == (b"data" if method in ("PUT", "POST", "PATCH") else b"") for method, body in sent)
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST", "PATCH"])
+def test_bodies_are_bytes_of_any_kind(hostile: Hostile, method: str) -> None:
+    engine = Engine()
+    for body in (b"\0a\0", b"", bytes(range(256)) * 500):
+        _ask(engine, f"{hostile.url}/v2/", method, body=body)
+        assert hostile.seen[-1].body == body
+
+
 def test_method_after_a_failed_one_is_its_own(hostile: Hostile) -> None:
     engine = Engine(timeouts=Timeouts(total=timedelta(milliseconds=200)))
     hostile.fault("PUT", "", with_reply(stall=5.0))
