@@ -4,15 +4,18 @@ The table below is compared with the fields of the code: a new field without a r
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from preverify.model.digest import Digest
 from preverify.model.errors import BadConfiguration
+from preverify.model.evidence import Gathered
 from preverify.model.findings import Finding
-from preverify.model.reference import Repository
+from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Answer
 from preverify.policy.answers import compose, policy_answer
 from preverify.policy.decide import decide
@@ -48,12 +51,17 @@ LABELS = {
 
 
 def ask(
-    policies: PolicySet, *findings: Finding, namespace: str | None = None, later_hours: float = 0, repository: str = ""
+    policies: PolicySet,
+    *findings: Finding,
+    namespace: str | None = None,
+    later_hours: float = 0,
+    repository: str = "",
+    seen: Gathered | None = None,
 ) -> Answer:
     """Decide and answer as the daemon does."""
     parts = {
         policy.name: policy_answer(
-            policies, decide(policy, gathered(), findings, now=NOW, trust_epoch="keys-only", new_id=new_id)
+            policies, decide(policy, seen or gathered(), findings, now=NOW, trust_epoch="keys-only", new_id=new_id)
         )
         for policy in policies.matching(SUBJECT.repository)
     }
@@ -67,6 +75,22 @@ def ask(
         namespaces=namespace,
         now=NOW + timedelta(hours=later_hours),
     )
+
+
+def of_platforms(written: str, *, for_rule: bool = False) -> Answer:
+    """Ask about an index that nobody signed, one of whose two children is signed."""
+    children = tuple(Subject(SUBJECT.repository, Digest.of(name)) for name in (b"amd64", b"arm64"))
+    image = replace(
+        gathered().image,
+        media_type="application/vnd.oci.image.index.v1+json",
+        children=tuple(child.digest for child in children),
+        platforms=("linux/amd64", "linux/arm64"),
+    )
+    nested = tuple(replace(gathered(), image=replace(gathered().image, subject=child)) for child in children)
+    require = SIGNED.replace("name: signed,", f"name: signed, platforms: {written},") if for_rule else SIGNED
+    spec = {} if for_rule else {"platforms": written}
+    finding = replace(signature(), about=str(children[0].digest))
+    return ask(policy_set(policy_text(require, **spec)), finding, seen=Gathered(image=image, children=nested))
 
 
 def signed_by(by: str, more: str = "") -> PolicySet:
@@ -203,6 +227,8 @@ TABLE: dict[str, tuple[Answer, Answer]] = {
         ask(policy_set(policy_text(SIGNED, mode="warn"))),
         ask(policy_set(policy_text(SIGNED, mode="enforce"))),
     ),
+    "PolicySpec.platforms": (of_platforms("[linux/amd64]"), of_platforms("each")),
+    "RuleSpec.platforms": (of_platforms("[linux/amd64]", for_rule=True), of_platforms("index", for_rule=True)),
     "PolicySpec.valid_for": (
         ask(policy_set(policy_text(SIGNED, validFor="2h")), signature(), later_hours=1.9),
         ask(policy_set(policy_text(SIGNED, validFor="2h")), signature(), later_hours=2),
@@ -215,7 +241,6 @@ TABLE: dict[str, tuple[Answer, Answer]] = {
 # Fields with a single value in this version: nothing can violate them, every other value does not load.
 FIXED = {
     "SignerSpec.tlog": ("tlog: none", "tlog: rekor2"),
-    "PolicySpec.platforms": ("spec:\n", "spec:\n  platforms: each\n"),
 }
 
 

@@ -39,6 +39,10 @@ GATHER, CLIENT = GatherLimits(), Limits()
         ("evidence of each kind for an image", f"{GATHER.considered} read, {GATHER.listed} listed"),
         ("referrers listed", f"{CLIENT.referrers}, in at most {CLIENT.referrer_pages} pages"),
         ("children of an index", str(MAX_CHILDREN)),
+        (
+            "all that is read for one image, its children included",
+            f"{GATHER.total_bytes // MIB} MiB, {GATHER.deadline.total_seconds() / 60:.0f} minutes",
+        ),
         ("tags listed in one pass", f"{CLIENT.tags:,}; the next pass goes on"),
         ("notification", f"{MAX_BODY_BYTES // 1024} KiB"),
         ("admission request", f"{validate.MAX_BODY_BYTES // MIB} MiB, {MAX_IMAGES:,} images"),
