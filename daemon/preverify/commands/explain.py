@@ -6,7 +6,7 @@ import typer
 
 from preverify import wiring
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, short, table
-from preverify.commands.verify import EvidenceDocument, evidence_document, who, why_so
+from preverify.commands.verify import EvidenceDocument, evidence_document, unobtained_of, who, why_so
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
 from preverify.model.reference import Reference
@@ -76,7 +76,7 @@ def explain(history: History, known: KnownSubject) -> Explained:
         source=known.source,
         tags=known.tags,
         lookedAt=gathered.looked_at if gathered is not None else (),
-        unobtained=[f"{u.reason.value}: {u.detail}" for u in gathered.unobtained] if gathered is not None else [],
+        unobtained=[] if gathered is None else unobtained_of(gathered),
         evidence=[evidence_document(finding) for finding in history.findings(known.subject)],
         verdicts=[verdict_document(verdict) for verdict in history.current(known.subject)],
     )

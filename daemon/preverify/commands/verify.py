@@ -21,6 +21,7 @@ from preverify.commands.common import (
     why,
 )
 from preverify.model.errors import BadInput, MalformedEvidence, NotFound
+from preverify.model.evidence import Gathered
 from preverify.model.findings import Finding
 from preverify.model.reference import Reference, Repository
 from preverify.model.remedies import REMEDIES
@@ -86,7 +87,7 @@ def command(
         **answer_document(answer),
         "evidence": [evidence_document(f) for f in seen.findings],
         "lookedAt": seen.gathered.looked_at,
-        "unobtained": [f"{u.reason.value}: {u.detail}" for u in seen.gathered.unobtained],
+        "unobtained": unobtained_of(seen.gathered),
     }
     if output is Output.TABLE:
         print(f"{answer.state.value.upper()}  {seen.subject}\n  {why(answer)}")
@@ -118,6 +119,12 @@ def source_of(settings: Settings, text: str, *, plain_http: bool, private: bool)
             return Reference(moved, reference.tag, reference.digest), wiring.watch(name, source, settings)
     source = Source(registry=registry, network="private" if private else "public", tls=SourceTls(plain_http=plain_http))
     return reference, wiring.watch("command-line", source, settings)
+
+
+def unobtained_of(gathered: Gathered) -> list[str]:
+    """Return what could not be obtained of an image and of its children that were looked at, in words."""
+    everything = (unobtained for each in (gathered, *gathered.children) for unobtained in each.unobtained)
+    return [f"{u.reason.value}: {u.detail}" for u in everything]
 
 
 def evidence_document(finding: Finding) -> EvidenceDocument:
