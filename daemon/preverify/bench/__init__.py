@@ -17,4 +17,14 @@ def _pipeline(*, quick: bool) -> Iterator[Figure]:
     return run(quick)
 
 
-BENCHES: Mapping[str, Callable[..., Iterator[Figure]]] = {"admission": _admission, "pipeline": _pipeline}
+def _verify(*, quick: bool) -> Iterator[Figure]:
+    from preverify.bench.verify import run
+
+    return run(quick)
+
+
+BENCHES: Mapping[str, Callable[..., Iterator[Figure]]] = {
+    "admission": _admission,
+    "pipeline": _pipeline,
+    "verify": _verify,
+}
