@@ -107,7 +107,9 @@ def _about_notation(signer: Signer) -> Iterator[Lint]:
     for statement in signer.anchor.statements if isinstance(signer.anchor, NotationAnchor) else ():
         scope = ", ".join(statement.scopes)[:120]
         if statement.skip:
-            detail = f"its trust policy skips verification for {scope}: unsigned images pass there, and nothing is published"
+            detail = (
+                f"its trust policy skips verification for {scope}: unsigned images pass there, and nothing is published"
+            )
             yield Lint(code="skips-verification", level=Level.WARNING, about=signer.name, detail=detail)
         elif Action.LOG in (statement.authenticity, statement.authentic_timestamp, statement.expiry):
             detail = f"its trust policy only logs failed checks for {scope}; nothing is published where one failed"
