@@ -89,7 +89,7 @@ def look(
     gathered = registry.gather(image, platforms=_gathers(sets, image.subject.repository))
     if revocations is not None:
         gathered = _with_revocations(gathered, sets, revocations, clock)
-    return _conclude(gathered, sets, clock, attempts=attempts)
+    return _conclude(gathered, sets, clock, attempts=attempts, asked=revocations is not None)
 
 
 def verify_reference(
@@ -356,16 +356,23 @@ def _findings(gathered: Gathered, anchors: Sequence[Anchor], *, trust: Trust, no
             yield replace(finding, about=about)
 
 
-def _conclude(gathered: Gathered, sets: Sequence[PolicySet], clock: Clock, *, attempts: int) -> Look:
+def _conclude(
+    gathered: Gathered, sets: Sequence[PolicySet], clock: Clock, *, attempts: int, asked: bool = False
+) -> Look:
     """Verify and decide: pure but for the time. Two sets that share an anchor or a policy share its work.
 
-    Where two sets hold one policy under different trust, the first set's counts.
+    Where two sets hold one policy under different trust, the first set's counts. `asked`: revocations were asked about
+    just now. Otherwise what is unknown of them may only be old, and keeps a verdict open.
     """
     repository = gathered.image.subject.repository
     trust, anchors = _trusted(sets)
     policies = {policy.digest: policy for policies in reversed(sets) for policy in policies.matching(repository)}
     now = clock.now()
     findings = tuple(_findings(gathered, anchors, trust=trust, now=now))
+    if not asked and any(finding.reason is Reason.REVOCATION_UNKNOWN for finding in findings):
+        old = Unobtained(what="revocation data", reason=Reason.TRUST_UNAVAILABLE, detail="was not asked for again")
+        children = tuple(replace(child, unobtained=(*child.unobtained, old)) for child in gathered.children)
+        gathered = replace(gathered, unobtained=(*gathered.unobtained, old), children=children)
     verdicts = tuple(
         decide(
             policy,
