@@ -1,16 +1,18 @@
 """From evidence in memory to a verdict, by policy documents, through the pipeline's own code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import yaml
 
 from preverify import pipeline
-from preverify.clock import SystemClock
 from preverify.model.evidence import Evidence, Gathered, Image
 from preverify.model.verdicts import Verdict
-from preverify.policy.documents import load
-from support import signed
+from preverify.policy.documents import PolicySet, load
+from support import fixtures
+from support.clock import Stopped
+from support.fixtures import NOW
 
 
 class MemorySource:
@@ -29,22 +31,37 @@ def decide(image: Image, evidence: Sequence[Evidence], rule: dict[str, Any], *, 
 
     `signers` maps the names that the rule uses to fixture keys.
     """
-    documents = [
-        {
-            "apiVersion": "preverify/v1",
-            "kind": "Signers",
-            "metadata": {"name": "test"},
-            "spec": {name: {"key": {"file": f"{key}.pub"}, "tlog": "none"} for name, key in signers.items()},
-        },
-        {
-            "apiVersion": "preverify/v1",
-            "kind": "Policy",
-            "metadata": {"name": "test"},
-            "spec": {"images": ["registry.test/**"], "require": [{"name": "demanded", **rule}]},
-        },
-    ]
-    text = yaml.safe_dump_all(documents).encode()
-    policies = load([("test.yaml", text)], lambda name: (signed.FIXTURES / "keys" / name).read_bytes())
+    keys = {name: {"key": {"file": f"keys/{key}.pub"}, "tlog": "none"} for name, key in signers.items()}
+    return decide_documents(image, evidence, {"name": "demanded", **rule}, signers=keys, images="registry.test/**")
+
+
+def decide_policies(policies: PolicySet, image: Image, evidence: Sequence[Evidence], *, now: datetime = NOW) -> Verdict:
+    """Return the verdict of the one policy of a set, as of `now`."""
     source: Any = MemorySource(image, evidence)
-    (verdict,) = pipeline.look(source, (policies,), image, clock=SystemClock()).verdicts
+    (verdict,) = pipeline.look(source, (policies,), image, clock=Stopped(now)).verdicts
     return verdict
+
+
+def decide_documents(
+    image: Image,
+    evidence: Sequence[Evidence],
+    rule: Mapping[str, Any],
+    *,
+    signers: Mapping[str, Any],
+    trust: Mapping[str, Any] | None = None,
+    images: str = "**",
+) -> Verdict:
+    """Return the verdict of a policy with one rule; `signers` and `trust` are the `spec` of those documents.
+
+    Files are named as in the directory of the fixtures.
+    """
+    specs: dict[str, Mapping[str, Any]] = {"Signers": signers, "Policy": {"images": [images], "require": [rule]}}
+    if trust is not None:
+        specs["Trust"] = trust
+    text = yaml.safe_dump_all([_document(kind, spec) for kind, spec in specs.items()]).encode()
+    policies = load([("test.yaml", text)], lambda name: (fixtures.FIXTURES / name).read_bytes())
+    return decide_policies(policies, image, evidence)
+
+
+def _document(kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "preverify/v1", "kind": kind, "metadata": {"name": "test"}, "spec": dict(spec)}

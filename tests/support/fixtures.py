@@ -19,9 +19,10 @@ from preverify.clock import SystemClock
 from preverify.model.anchors import Anchor
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence
-from preverify.model.evidence import Evidence, Format, Image, Place
+from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.findings import Finding
 from preverify.model.reference import Repository, Subject
+from preverify.model.revocation import RevocationKind, Wanted
 from preverify.model.trust import Trust
 from preverify.policy.documents import PolicySet
 from preverify.registry.layout import LayoutRegistry
@@ -42,6 +43,7 @@ class Seed:
     image: Image
     evidence: tuple[Evidence, ...]
     revocation: tuple[Evidence, ...]
+    policies: PolicySet
     anchors: tuple[Anchor, ...]
     trust: Trust
 
@@ -71,15 +73,8 @@ def _registry() -> LayoutRegistry:
 def revocation_list() -> Evidence:
     """Return the list that the fixtures' certificates name, as it is obtained."""
     body = (FIXTURES / "notation" / "crl" / "intermediate.crl").read_bytes()
-    return Evidence(
-        format=Format.REVOCATION,
-        manifest=Digest.of(body),
-        index=0,
-        body=body,
-        digest=Digest.of(body),
-        media_type="application/pkix-crl",
-        place=Place.REVOCATION,
-    )
+    asked = Wanted(kind=RevocationKind.CRL, url="http://127.0.0.1:5990/crl/intermediate.crl", issuer=b"")
+    return asked.answered(body)
 
 
 @functools.cache
@@ -101,6 +96,7 @@ def seed(case_id: str) -> Seed | None:
         image=image,
         evidence=registry.gather(image).evidence,
         revocation=(revocation_list(),) if notation else (),
+        policies=policies,
         anchors=policies.anchors,
         trust=policies.trust,
     )
