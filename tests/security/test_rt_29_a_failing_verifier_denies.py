@@ -71,6 +71,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "notation-jws-identity-right": ("notation: check_chain",),
 }
 
+WORDING = {"verify.certificate_der: _label"}
+"""What only names a certificate for people. Where that fails, the name is called unreadable and decides nothing."""
+
 
 def ask(one: Seed) -> Outcome:
     """Decide a case; what leaves `verify` is what the worker records as `undecided` with `internal-error`."""
@@ -102,7 +105,7 @@ def campaign(case: str, errors: Callable[[int], Sequence[Exception]]) -> None:
             with failing(*place, error) as calls:
                 outcome = ask(one)
             assert calls, f"{title(*place)} was never called: this would prove nothing"
-            if outcome is Outcome.PASSED:
+            if outcome is Outcome.PASSED and title(*place) not in WORDING:
                 passed.append((title(*place), repr(error)))
     assert passed == []
 

@@ -11,46 +11,104 @@ from preverify.observe.catalogue import MAX_SERIES
 from preverify.observe.logs import MAX_FIELD_BYTES
 from preverify.registry.client import Limits
 from preverify.registry.gather import GatherLimits
-from preverify.registry.manifests import MAX_MANIFEST
 from preverify.registry.images import MAX_CHILDREN
-from preverify.verify import envelope, sigstore_bundle
+from preverify.registry.manifests import MAX_MANIFEST
+from preverify.registry.revocation import FetchLimits
+from preverify.verify import (
+    bundle_document,
+    certificate_der,
+    checkpoints,
+    cosign_legacy,
+    crls,
+    envelope,
+    log_entries,
+    notation_envelope,
+    ocsp,
+    revoked,
+    statement,
+    timestamp_tokens,
+)
 from preverify.webhooks import MAX_BODY_BYTES
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "limits.md").read_text()
 ROWS = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", TEXT.partition("## Bounds")[2], re.MULTILINE))
 MIB = 1 << 20
-GATHER, CLIENT = GatherLimits(), Limits()
+GATHER, CLIENT, FETCH = GatherLimits(), Limits(), FetchLimits()
 
 
-@pytest.mark.parametrize(
-    ("row", "bound"),
-    [
-        ("manifest or index", f"{MAX_MANIFEST // MIB} MiB"),
-        ("signature payload", f"{GATHER.signature_bytes // MIB} MiB"),
-        ("attestation envelope", f"{envelope.MAX_ENVELOPE_BYTES // MIB} MiB"),
+BOUNDS = [
+    ("manifest or index", f"{MAX_MANIFEST // MIB} MiB"),
+    ("signature payload", f"{GATHER.signature_bytes // MIB} MiB"),
+    ("attestation envelope", f"{envelope.MAX_ENVELOPE_BYTES // MIB} MiB"),
+    (
+        "Sigstore bundle",
         (
-            "Sigstore bundle",
-            (
-                f"{GATHER.bundle_bytes // MIB} MiB; {sigstore_bundle.MAX_LOG_ENTRIES} log entries, "
-                f"{sigstore_bundle.MAX_TIMESTAMPS} time stamps"
-            ),
+            f"{GATHER.bundle_bytes // MIB} MiB; {bundle_document.MAX_LOG_ENTRIES} log entries, "
+            f"{bundle_document.MAX_STAMPS} time stamps, {bundle_document.MAX_CERTIFICATES} certificates"
         ),
-        ("signatures in an envelope", str(envelope.MAX_SIGNATURES)),
-        ("evidence of each kind for an image", f"{GATHER.considered} read, {GATHER.listed} listed"),
-        ("referrers listed", f"{CLIENT.referrers}, in at most {CLIENT.referrer_pages} pages"),
-        ("children of an index", str(MAX_CHILDREN)),
+    ),
+    ("signatures in an envelope", str(envelope.MAX_SIGNATURES)),
+    ("subjects of a statement", f"{statement.MAX_SUBJECTS:,}"),
+    (
+        "Notation envelope",
+        f"{notation_envelope.MAX_ENVELOPE_BYTES // MIB} MiB; {notation_envelope.MAX_CERTIFICATES} certificates",
+    ),
+    (
+        "log entry",
         (
-            "all that is read for one image, its children included",
-            f"{GATHER.total_bytes // MIB} MiB, {GATHER.deadline.total_seconds() / 60:.0f} minutes",
+            f"{log_entries.MAX_BODY_BYTES // MIB} MiB; {log_entries.MAX_HASHES} hashes; "
+            f"checkpoint of {checkpoints.MAX_CHECKPOINT // 1024} KiB, {checkpoints.MAX_SIGNATURES} signatures"
         ),
-        ("tags listed in one pass", f"{CLIENT.tags:,}; the next pass goes on"),
-        ("notification", f"{MAX_BODY_BYTES // 1024} KiB"),
-        ("admission request", f"{validate.MAX_BODY_BYTES // MIB} MiB, {MAX_IMAGES:,} images"),
-        ("batch", f"{batch.MAX_BODY_BYTES // MIB} MiB, {MAX_IMAGES:,} items"),
-        ("redirects", f"{CLIENT.redirects}, never with credentials to another host"),
-        ("metric series", f"{MAX_SERIES:,}"),
-        ("log field", f"{MAX_FIELD_BYTES // 1024} KiB"),
-    ],
-)
+    ),
+    ("log entry in the older format", f"{log_entries.MAX_ANNOTATION_BYTES // MIB} MiB"),
+    ("time stamp", f"{timestamp_tokens.MAX_TOKEN_BYTES // 1024} KiB"),
+    (
+        "certificate",
+        f"{certificate_der.MAX_CERTIFICATE_BYTES // 1024} KiB, in chains of {certificate_der.MAX_CHAIN}",
+    ),
+    (
+        "revocation list, OCSP response",
+        (
+            f"{crls.MAX_CRL_BYTES // MIB} MiB in {FETCH.crl_total.seconds} s, "
+            f"{ocsp.MAX_OCSP_BYTES // 1024} KiB in {FETCH.ocsp_total.seconds} s; "
+            f"{revoked.MAX_WANTED} questions a chain, {FETCH.deadline.seconds} s for all"
+        ),
+    ),
+    ("evidence of each kind for an image", f"{GATHER.considered} read, {GATHER.listed} listed"),
+    ("referrers listed", f"{CLIENT.referrers}, in at most {CLIENT.referrer_pages} pages"),
+    ("children of an index", str(MAX_CHILDREN)),
+    (
+        "all that is read for one image, its children included",
+        f"{GATHER.total_bytes // MIB} MiB, {GATHER.deadline.seconds // 60} minutes",
+    ),
+    (
+        "all that is read for one image, its children included",
+        f"{GATHER.total_bytes // MIB} MiB, {GATHER.deadline.total_seconds() / 60:.0f} minutes",
+    ),
+    ("tags listed in one pass", f"{CLIENT.tags:,}; the next pass goes on"),
+    ("notification", f"{MAX_BODY_BYTES // 1024} KiB"),
+    ("admission request", f"{validate.MAX_BODY_BYTES // MIB} MiB, {MAX_IMAGES:,} images"),
+    ("batch", f"{batch.MAX_BODY_BYTES // MIB} MiB, {MAX_IMAGES:,} items"),
+    ("redirects", f"{CLIENT.redirects}, never with credentials to another host"),
+    ("metric series", f"{MAX_SERIES:,}"),
+    ("log field", f"{MAX_FIELD_BYTES // 1024} KiB"),
+]
+
+
+@pytest.mark.parametrize(("row", "bound"), BOUNDS, ids=[row for row, _ in BOUNDS])
 def test_each_bound_is_the_one_that_holds(row: str, bound: str) -> None:
     assert ROWS[row] == bound
+
+
+def test_bounds_that_stand_in_two_places_are_one() -> None:
+    """What the registry room reads at most is what the verifier reads at most."""
+    assert GATHER.bundle_bytes == bundle_document.MAX_BUNDLE_BYTES
+    assert GATHER.signature_bytes == cosign_legacy.MAX_PAYLOAD_BYTES == notation_envelope.MAX_ENVELOPE_BYTES
+    assert GATHER.attestation_bytes == envelope.MAX_ENVELOPE_BYTES
+    assert (FETCH.crl_bytes, FETCH.ocsp_bytes) == (crls.MAX_CRL_BYTES, ocsp.MAX_OCSP_BYTES)
+
+
+def test_every_row_is_compared() -> None:
+    """A row that nothing compares is right until somebody changes the code."""
+    unknown = {"JSON", "what", "---"}
+    assert set(ROWS) - unknown == {row for row, _ in BOUNDS}
