@@ -4,6 +4,7 @@ A test compares the pages with what this makes, so that a setting, metric, rule,
 its line in the documents.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -97,6 +98,7 @@ def _shown(value: object) -> str:
     from datetime import timedelta
 
     from preverify.model.durations import format_duration
+    from preverify.model.platforms import Platforms
 
     if isinstance(value, timedelta):
         return format_duration(value)
@@ -104,7 +106,11 @@ def _shown(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple | dict):
+    if isinstance(value, Platforms):
+        return str(value.canonical())
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if isinstance(value, tuple):
         return str(list(value)).replace("'", '"')
     return str(value)
 
