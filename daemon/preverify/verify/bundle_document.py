@@ -21,6 +21,8 @@ MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 MAX_LOG_ENTRIES = 8
 MAX_STAMPS = 8
 MAX_CERTIFICATES = 10
+MAX_ITEMS = 10_000
+"""Values in a bundle: eight entries with the longest inclusion proofs, and all the rest, are fewer than a thousand."""
 
 _BUNDLE = frozenset({"mediaType", "verificationMaterial", "messageSignature", "dsseEnvelope"})
 _MATERIAL = frozenset({"certificate", "x509CertificateChain", "publicKey", "tlogEntries", "timestampVerificationData"})
@@ -71,7 +73,8 @@ def read_bundle(body: bytes) -> BundleDocument:
     Spec:
         sigstore protobuf-specs, `sigstore_bundle.proto`, proto3 JSON form.
     """
-    bundle = _object(parse(body, max_bytes=MAX_BUNDLE_BYTES, reason=Reason.BUNDLE_MALFORMED), "bundle", _BUNDLE)
+    document = parse(body, max_bytes=MAX_BUNDLE_BYTES, max_items=MAX_ITEMS, reason=Reason.BUNDLE_MALFORMED)
+    bundle = _object(document, "bundle", _BUNDLE)
     media_type = bundle.get("mediaType")
     if not isinstance(media_type, str):
         raise malformed("mediaType is missing")

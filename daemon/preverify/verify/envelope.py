@@ -10,6 +10,8 @@ from preverify.verify.encoding import exact_members, from_base64
 
 MAX_ENVELOPE_BYTES = 90 * 1024 * 1024  # around 64 MiB of payload: whole SBOMs are attested
 MAX_SIGNATURES = 10
+MAX_ITEMS = 10_000
+"""Values in an envelope document: three members and ten signatures, and whatever else it may hold that nobody reads."""
 _MAX_TYPE = 255
 _MEMBERS = frozenset({"payloadType", "payload", "signatures"})
 _SIGNATURE_MEMBERS = frozenset({"sig", "keyid"})
@@ -39,7 +41,8 @@ def parse_envelope(data: bytes) -> Envelope:
     Spec:
         DSSE v1, envelope document. Several signatures are allowed, none is not.
     """
-    return read_envelope(parse(data, max_bytes=MAX_ENVELOPE_BYTES, reason=Reason.ENVELOPE_MALFORMED))
+    reason = Reason.ENVELOPE_MALFORMED
+    return read_envelope(parse(data, max_bytes=MAX_ENVELOPE_BYTES, max_items=MAX_ITEMS, reason=reason))
 
 
 def read_envelope(document: object) -> Envelope:

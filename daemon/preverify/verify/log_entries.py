@@ -10,6 +10,8 @@ from preverify.verify.encoding import exact_members, from_base64
 
 MAX_ANNOTATION_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 3 * 1024 * 1024
+MAX_ITEMS = 10_000
+"""Values in an annotation or a body: a few members around base64."""
 MAX_HASHES = 64
 """A path in a tree of 2^63 leaves has no more; so a longer one leads nowhere."""
 
@@ -120,7 +122,7 @@ def entry_from_annotation(text: str) -> Entry:
     """
     reason = Reason.PAYLOAD_MALFORMED
     # Half a surrogate pair has no bytes; whatever it becomes, the parser refuses.
-    document = parse(text.encode("utf-8", "surrogatepass"), max_bytes=MAX_ANNOTATION_BYTES)
+    document = parse(text.encode("utf-8", "surrogatepass"), max_bytes=MAX_ANNOTATION_BYTES, max_items=MAX_ITEMS)
     members = exact_members(document, _ANNOTATION, "the log annotation", reason)
     payload = exact_members(members.get("Payload"), _PAYLOAD, "Payload", reason)
     body = from_base64(payload.get("body"), "Payload.body", reason)
@@ -146,7 +148,7 @@ def parse_body(body: bytes) -> _Object:
     Raises:
         MalformedEvidence: `payload-malformed`, or `too-large`.
     """
-    document = parse(body, max_bytes=MAX_BODY_BYTES)
+    document = parse(body, max_bytes=MAX_BODY_BYTES, max_items=MAX_ITEMS)
     return exact_members(document, _BODY, "the log entry's body", Reason.PAYLOAD_MALFORMED)
 
 

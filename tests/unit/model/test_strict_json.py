@@ -120,6 +120,15 @@ def test_colons_in_text_are_no_keys() -> None:
     assert parse(b'{"a":"::::::::"}', max_bytes=LIMIT, max_keys=1) == {"a": "::::::::"}
 
 
+def test_items_are_counted_before_anything_is_made_of_them() -> None:
+    document = b'{"a":[[],[],{}],"b":1}'
+    assert parse(document, max_bytes=LIMIT, max_items=8) == {"a": [[], [], {}], "b": 1}
+    with pytest.raises(MalformedEvidence, match="more than 7 elements"):
+        parse(document, max_bytes=LIMIT, max_items=7)
+    with pytest.raises(MalformedEvidence, match="more than 7 elements"):  # also in text, where they are none
+        parse(b'"[,[,[,[,"', max_bytes=LIMIT, max_items=7)
+
+
 def test_depth_is_counted_outside_of_text_only() -> None:
     document = b'["' + b"[" * 100 + b'",' + b"[" * 63 + b"]" * 63 + b"]"
     assert parse(document, max_bytes=LIMIT) == json.loads(document)
