@@ -63,8 +63,7 @@ def parse(
         raise MalformedEvidence(Reason.TOO_LARGE, f"document of {len(data)} bytes, at most {max_bytes} are read")
     try:
         text = data.decode("utf-8")
-        if max_items is not None and sum(map(text.count, ",[{")) > max_items:
-            raise _Refused(f"more than {max_items} elements")
+        _check_items(text, max_items)
         _check_depth(text, max_depth)
         # No document has more members than colons: the common case needs no count and shares one decoder.
         few = text.count(":") <= max_keys
@@ -81,6 +80,12 @@ def parse(
     except _Refused as error:
         raise MalformedEvidence(reason, str(error)) from error
     return value
+
+
+def _check_items(text: str, max_items: int | None) -> None:
+    """Refuse a flood of values before the decoder makes any of them."""
+    if max_items is not None and sum(map(text.count, ",[{")) > max_items:
+        raise _Refused(f"more than {max_items} elements")
 
 
 def _check_depth(text: str, max_depth: int) -> None:
