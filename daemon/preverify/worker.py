@@ -362,12 +362,12 @@ class Worker:
             # A push by digest does not say that it brought evidence; what the evidence is about is looked at instead.
             attached = replace(leased.job, key=str(image.refers_to), cause="evidence")
             return Result(jobs=(attached,))
-        if any(known.subject == subject for known in self.history.find(subject.digest)):
+        if leased.job.cause in {"time", "policy"} or self.history.current(subject):
             return self._look(watched, image, leased, tags=())
         return self._untagged(watched, image, leased)
 
     def _untagged(self, watched: Watched, image: Image, leased: LeasedJob) -> Result:
-        """Look at a digest that was never looked at and that no tag led to: perhaps it is a child of an index.
+        """Look at a digest that has no verdict and that no tag led to: perhaps it is a child of an index.
 
         A child gets no verdict of its own that is not passed, for it would answer for itself then, and not through its
         index. Evidence that came to it is looked at with the indexes that read it. Manifests are pushed before the
