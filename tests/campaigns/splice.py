@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from campaigns.parts import HEADER, PAYLOAD, SIGNATURE, TYPE, Part, looked_at, parts_of
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from campaigns.parts import CERTIFICATE, HEADER, PAYLOAD, SIGNATURE, STAMP, TYPE, Part, looked_at, parts_of
 from preverify.model.evidence import Evidence, Format
 from support.fixtures import Seed, pieces
 
@@ -48,7 +51,7 @@ def every_splice(family: str) -> list[Pair]:
             made += [
                 (mine[name], target, original, donor, theirs[name].value)
                 for name in names
-                if mine[name].value != theirs[name].value and not _same_message(name, mine, theirs)
+                if mine[name].value != theirs[name].value and not _nothing_foreign(name, mine, theirs)
             ]
     return made
 
@@ -99,9 +102,24 @@ def _distinct(found: Sequence[tuple[Seed, Evidence]]) -> list[tuple[Seed, Eviden
     return list(kept.values())
 
 
-def _same_message(name: str, mine: Mapping[str, Part], theirs: Mapping[str, Part]) -> bool:
-    """Say whether two signatures are over the same bytes: then one may well stand for the other."""
-    if name != SIGNATURE:
-        return False
-    covered = [each for each in (PAYLOAD, TYPE, HEADER) if each in mine]
-    return all(each in theirs and mine[each].value == theirs[each].value for each in covered)
+def _nothing_foreign(name: str, mine: Mapping[str, Part], theirs: Mapping[str, Part]) -> bool:
+    """Say whether putting the part there forges nothing, so that it may well hold.
+
+    A signature over the same bytes stands for the other; so does a second certificate of the same key. A time stamp
+    that is not there is no part of anything.
+    """
+    if name == SIGNATURE:
+        covered = [each for each in (PAYLOAD, TYPE, HEADER) if each in mine]
+        return all(each in theirs and mine[each].value == theirs[each].value for each in covered)
+    if name == CERTIFICATE:
+        key = _key(theirs[name].value)
+        return key is not None and key == _key(mine[name].value)
+    return name == STAMP and theirs[name].value in ("{}", '{"rfc3161Timestamps":[]}')
+
+
+def _key(certificate: Any) -> bytes | None:
+    """Return the key of a certificate in PEM text; None for other forms, whose keys are all different."""
+    if not isinstance(certificate, str) or not certificate.startswith("-----BEGIN"):
+        return None
+    key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

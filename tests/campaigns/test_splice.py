@@ -9,7 +9,7 @@ from campaigns import parts
 from campaigns.splice import FAMILIES, accepted, splices
 
 SEED = random.SystemRandom().randrange(2**32)
-FEW, MANY = 160, 1500
+FEW, MANY = 160, 2500
 """Splices of one family: in every run, and in the long campaign. A family may have fewer than that."""
 
 EXPECTED = {
