@@ -1,15 +1,17 @@
 """From evidence in memory to a verdict, by policy documents, through the pipeline's own code."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
 from preverify import pipeline
-from preverify.model.evidence import Evidence, Gathered, Image
+from preverify.model.evidence import Evidence, Gathered, Image, Unobtained
+from preverify.model.revocation import Wanted
 from preverify.model.verdicts import Verdict
 from preverify.policy.documents import PolicySet, load
+from preverify.policy.trust_documents import ReadRoot
 from support import fixtures
 from support.clock import Stopped
 from support.fixtures import NOW
@@ -26,19 +28,28 @@ class MemorySource:
         return self._gathered
 
 
+class NoAnswers:
+    """Asks nobody about revocations; what is known of them stands among the evidence."""
+
+    def fetch(self, _: Sequence[Wanted]) -> tuple[tuple[Evidence, ...], tuple[Unobtained, ...]]:
+        return (), ()
+
+
 def decide(image: Image, evidence: Sequence[Evidence], rule: dict[str, Any], *, signers: dict[str, str]) -> Verdict:
     """Return the verdict of a policy with one rule.
 
     `signers` maps the names that the rule uses to fixture keys.
     """
     keys = {name: {"key": {"file": f"keys/{key}.pub"}, "tlog": "none"} for name, key in signers.items()}
-    return decide_documents(image, evidence, {"name": "demanded", **rule}, signers=keys, images="registry.test/**")
+    demanded = {"name": "demanded", **rule}
+    return decide_documents(image, evidence, demanded, signers=keys, images="registry.test/**", now=datetime.now(UTC))
 
 
 def decide_policies(policies: PolicySet, image: Image, evidence: Sequence[Evidence], *, now: datetime = NOW) -> Verdict:
     """Return the verdict of the one policy of a set, as of `now`."""
     source: Any = MemorySource(image, evidence)
-    (verdict,) = pipeline.look(source, (policies,), image, clock=Stopped(now)).verdicts
+    seen = pipeline.look(source, (policies,), image, clock=Stopped(now), revocations=NoAnswers())
+    (verdict,) = seen.verdicts
     return verdict
 
 
@@ -50,17 +61,27 @@ def decide_documents(
     signers: Mapping[str, Any],
     trust: Mapping[str, Any] | None = None,
     images: str = "**",
+    files: Mapping[str, bytes] | None = None,
+    read_root: ReadRoot | None = None,
+    now: datetime = NOW,
 ) -> Verdict:
     """Return the verdict of a policy with one rule; `signers` and `trust` are the `spec` of those documents.
 
-    Files are named as in the directory of the fixtures.
+    Files are named as in the directory of the fixtures; `files` are others, or in their place.
     """
+
+    def read_file(name: str) -> bytes:
+        return files[name] if files and name in files else (fixtures.FIXTURES / name).read_bytes()
+
+    def list_files(name: str) -> list[str]:
+        return [path.name for path in sorted((fixtures.FIXTURES / name).iterdir())]
+
     specs: dict[str, Mapping[str, Any]] = {"Signers": signers, "Policy": {"images": [images], "require": [rule]}}
     if trust is not None:
         specs["Trust"] = trust
     text = yaml.safe_dump_all([_document(kind, spec) for kind, spec in specs.items()]).encode()
-    policies = load([("test.yaml", text)], lambda name: (fixtures.FIXTURES / name).read_bytes())
-    return decide_policies(policies, image, evidence)
+    policies = load([("test.yaml", text)], read_file, read_root=read_root, list_files=list_files)
+    return decide_policies(policies, image, evidence, now=now)
 
 
 def _document(kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def load(
         read_file: Returns the content of a file by its name relative to the policy directory. It may raise
             `BadConfiguration` or `OSError`.
         read_root: Returns a root that is built in or comes by TUF; asked only for roots that some signer names.
-        list_files: Returns the names of the files in a directory, relative as above, for trust stores.
+        list_files: Returns the names of the files in a directory (named as above) of a trust store: last parts only.
 
     Raises:
         BadConfiguration: with file, line and path; the first problem rules, nothing is loaded in part.

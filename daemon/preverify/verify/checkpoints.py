@@ -61,11 +61,16 @@ def open_checkpoint(text: str, log: Log) -> Checkpoint:
     key = log_key(log)
     for name, hint, signature in signatures:
         # The first line by this key decides, as in the reference implementation: more would only cost time.
-        if hint in _hints(log, key, name) and name == (log.origin or name):
+        if hint in _hints(log, key, name) and name in _names(log, name):
             if key.verify(signature, note.encode()):
                 return checkpoint
             raise _invalid("the checkpoint's signature by the log does not verify")
     raise _invalid(f"none of the checkpoint's {len(signatures)} signatures is by the log")
+
+
+def _names(log: Log, name: str) -> tuple[str, ...]:
+    """Return what a signature line by this log may call it: Rekor v1 leaves the tree's number out there."""
+    return (log.origin, log.origin.partition(" - ")[0]) if log.origin else (name,)
 
 
 def _hints(log: Log, key: PublicKey, name: str) -> tuple[bytes, ...]:

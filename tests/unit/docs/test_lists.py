@@ -188,7 +188,7 @@ def _load(page: str, block: str) -> PolicySet:
         [(page, block.encode())],
         _file_of,
         read_root=lambda request: embedded(request.name).target,
-        list_files=lambda name: [f"{name}/tsa-root.pem"],
+        list_files=lambda name: ["tsa-root.pem"],
     )
 
 

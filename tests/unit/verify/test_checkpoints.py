@@ -106,6 +106,16 @@ def test_the_origin_is_compared_where_it_is_part_of_the_id() -> None:
     assert open_checkpoint(signed(OLD, elsewhere), OLD.log).origin == "other.test - 77"
 
 
+def test_an_older_log_s_origin_as_its_checkpoints_write_it() -> None:
+    """Rekor v1 writes a tree's number behind the name there, and none beside its signature."""
+    known = replace(OLD.log, origin="log.test - 1234")
+    assert open_checkpoint(OLD.checkpoint(9, ROOT), known).size == 9
+    for origin in ("log.test - 123", "log.test", "other.test - 1234", "log.test -"):
+        with pytest.raises(Refused) as error:
+            open_checkpoint(OLD.checkpoint(9, ROOT), replace(OLD.log, origin=origin))
+        assert error.value.reason.value == "log-proof-invalid"
+
+
 def replace_origin(note: str, origin: str) -> str:
     return origin + note[note.index("\n") :]
 
