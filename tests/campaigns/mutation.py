@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from campaigns.byte_edits import BYTE_EDITS
 from campaigns.mutants import mutants
-from campaigns.parts import looked_at
+from campaigns.parts import looked_at, with_body
 from campaigns.unsigned import differences, undeclared
 from preverify.model.evidence import Evidence
 from preverify.model.findings import Finding
-from support.fixtures import Seed, meaning, pieces
+from support.fixtures import Seed, meaning, pieces, revocation_list
 
 
 @dataclass(slots=True)
@@ -50,7 +51,25 @@ def run(count: int, seed: int) -> Campaign:
             campaign.accepted[evidence.format.value] += problem is not None
             if problem:
                 campaign.wrong.append(f"{one.case}: {mutant.edit}: {problem}")
+    _revocation_lists(campaign, each * len(found) // 20, seed)
     return campaign
+
+
+def _revocation_lists(campaign: Campaign, count: int, seed: int) -> None:
+    """Change the list that certificates ask for. Nothing in it is unsigned: a changed list answers nothing."""
+    asking = [(one, evidence) for one, evidence in pieces() if one.case.endswith(("crl-good", "crl-revoked"))]
+    chance = random.Random(f"{seed} revocation")
+    for _ in range(count):
+        one, evidence = chance.choice(asking)
+        edit = chance.choice(BYTE_EDITS)
+        body = edit(revocation_list().body, chance)
+        if body == revocation_list().body:
+            continue
+        campaign.made["revocation"] += 1
+        changed = with_body(revocation_list(), body)
+        if any(finding.established for finding in replace(one, revocation=(changed,)).findings([evidence])):
+            campaign.accepted["revocation"] += 1
+            campaign.wrong.append(f"{one.case}: {edit.__name__} in the revocation list: still believed")
 
 
 def judge(one: Seed, original: Evidence, changed: Evidence, before: tuple[Finding, ...]) -> str | None:
