@@ -118,6 +118,7 @@ ROWS = (
         what="Notation, expired but time stamped",
         state=_YES,
         reason=Reason.OK,
+        announced=True,
     ),
     Row(
         repository="shop/unsigned",
@@ -219,6 +220,7 @@ ROWS = (
         what="same name, root not trusted",
         state=_NO,
         reason=Reason.CERTIFICATE_UNTRUSTED,
+        announced=True,
     ),
     Row(
         repository="shop/moved",

@@ -6,24 +6,28 @@ from pathlib import Path
 
 import pytest
 
+from preverify import pipeline
 from preverify.clock import SystemClock
 from preverify.demo.catalogue import IMAGES, POLICIES, ROWS, Row
 from preverify.demo.content import Content, digest_of
 from preverify.demo.registry import Registry
 from preverify.model.reference import Repository
 from preverify.model.verdicts import AnswerState, Outcome
-from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet, load
 from preverify.registry import open_source
 from preverify.settings import Source
 from support import demo_images
-from support.signed import verify
+from support.deciding import NoAnswers
 
 
 @pytest.fixture(scope="module")
 def policies() -> PolicySet:
     files = [(path.name, path.read_bytes()) for path in sorted(POLICIES.glob("*.yaml"))]
-    return load(files, lambda name: (POLICIES / name).read_bytes())
+    return load(
+        files,
+        lambda name: (POLICIES / name).read_bytes(),
+        list_files=lambda name: sorted(path.name for path in (POLICIES / name).iterdir()),
+    )
 
 
 @pytest.fixture(params=ROWS, ids=lambda row: row.name)
@@ -46,12 +50,7 @@ def test_a_row_leads_to_its_verdict(row: Row, registry: Registry, policies: Poli
     source = open_source("demo", Source.model_validate(settings), clock=clock)
     repository = Repository(registry.address, row.repository)
     image = source.resolve(repository, row.tag)
-    gathered = source.gather(image)
-    findings = verify(image, gathered.evidence, [signer.anchor.key for signer in policies.signers])
-    (policy,) = policies.matching(repository)
-    verdict = decide(
-        policy, gathered, findings, now=clock.now(), trust_epoch="test", new_id=lambda prefix: f"{prefix}_1"
-    )
+    (verdict,) = pipeline.look(source, (policies,), image, clock=clock, revocations=NoAnswers()).verdicts
     assert verdict.reasons[0].reason is row.reason
     assert (verdict.outcome is Outcome.PASSED) == (row.state is AnswerState.VERIFIED)
 
