@@ -7,9 +7,9 @@ import pytest
 from preverify.model.errors import BadConfiguration
 from preverify.model.evidence import Evidence
 from preverify.model.verdicts import Outcome
-from preverify.verify import verify
 from support import signed
 from support.deciding import decide
+from support.signed import verify
 
 IMAGE = signed.image("legacy-unsigned")
 DIGEST = IMAGE.subject.digest
