@@ -18,6 +18,7 @@ from cryptography.x509 import Extension
 from preverify.model.errors import BadInput
 from preverify.model.reasons import Reason
 from preverify.verify import der as asn1
+from preverify.verify.algorithms import OF_CERTIFICATES, Algorithm
 from preverify.verify.keys import ACCEPTED, PublicKey, prepared
 from preverify.verify.refusal import Refused
 
@@ -35,23 +36,9 @@ UNREADABLE = (
 )
 """What `cryptography` raises for bytes that it cannot make sense of."""
 
+_BIT_STRING = 0x03
 _VERSION_3 = bytes.fromhex("a003020102")
 _PSS = bytes.fromhex("06092a864886f70d01010a")
-# Read from the bytes, before the library sees them: SHA-1, MD5 and forms that it merely warns about end here.
-_SIGNATURES = frozenset(
-    map(
-        bytes.fromhex,
-        (
-            "300a06082a8648ce3d040302",  # ECDSA with SHA-256, SHA-384, SHA-512
-            "300a06082a8648ce3d040303",
-            "300a06082a8648ce3d040304",
-            "300d06092a864886f70d01010b0500",  # RSA PKCS#1 v1.5 with SHA-256, SHA-384, SHA-512
-            "300d06092a864886f70d01010c0500",
-            "300d06092a864886f70d01010d0500",
-            "300506032b6570",  # Ed25519
-        ),
-    )
-)
 _KEYS = frozenset(
     map(
         bytes.fromhex,
@@ -87,6 +74,9 @@ class Certificate:
         subject: Name (DER) as it stands in the certificate, as `issuer`: names are compared as bytes.
         key: The public key, ready for use.
         extensions: By object identifier in dots.
+        signed: What its issuer signed: the body, as it stands in the certificate.
+        signature: Its issuer's signature.
+        algorithm: Of that signature, as both the body and the certificate name it; None for RSA-PSS.
         not_before: First moment of its validity, UTC.
         not_after: Last moment of its validity, UTC.
         fingerprint: SHA-256 of `der`, hex.
@@ -99,6 +89,9 @@ class Certificate:
     issuer: bytes = field(repr=False, compare=False)
     key: PublicKey = field(repr=False, compare=False)
     extensions: Mapping[str, Extension[Any]] = field(repr=False, compare=False)
+    signed: bytes = field(repr=False, compare=False)
+    signature: bytes = field(repr=False, compare=False)
+    algorithm: Algorithm | None = field(repr=False, compare=False)
     not_before: datetime = field(compare=False)
     not_after: datetime = field(compare=False)
     fingerprint: str = field(compare=False)
@@ -110,6 +103,9 @@ class Certificate:
 
 
 class _Body(NamedTuple):
+    signed: bytes
+    signature: bytes
+    algorithm: Algorithm | None
     issuer: bytes
     subject: bytes
     spki: bytes
@@ -131,10 +127,8 @@ def parse_certificate(der: bytes) -> Certificate:
     try:
         body = _read_body(der)
         loaded = x509.load_der_x509_certificate(der)
-        # PSS names its hash in parameters, which the library has read.
-        used = loaded.signature_hash_algorithm
-        if used is not None and used.name not in _HASHES:
-            raise _invalid(f"the certificate is signed with {used.name}, expected SHA-256, SHA-384 or SHA-512")
+        if body.algorithm is None:
+            _check_hash(loaded)
         loaded.subject, loaded.issuer  # noqa: B018  read when asked for: now, or nobody may rely on them
         return Certificate(
             der=der,
@@ -144,6 +138,9 @@ def parse_certificate(der: bytes) -> Certificate:
             issuer=body.issuer,
             key=prepared(body.spki),
             extensions=MappingProxyType({each.oid.dotted_string: each for each in loaded.extensions}),
+            signed=body.signed,
+            signature=body.signature,
+            algorithm=body.algorithm,
             not_before=loaded.not_valid_before_utc,
             not_after=loaded.not_valid_after_utc,
             fingerprint=sha256(der).hexdigest(),
@@ -152,6 +149,14 @@ def parse_certificate(der: bytes) -> Certificate:
         raise _invalid(f"the key of the certificate: {error}") from error
     except UNREADABLE as error:
         raise _invalid(f"not a certificate that can be read: {error}") from error
+
+
+def _check_hash(loaded: Loaded) -> None:
+    """Check the hash of RSA-PSS, which names it in parameters: the library has read them."""
+    used = loaded.signature_hash_algorithm
+    if used is None or used.name not in _HASHES:
+        name = "no hash" if used is None else used.name
+        raise _invalid(f"the certificate is signed with {name}, expected SHA-256, SHA-384 or SHA-512")
 
 
 authority_certificate = lru_cache(maxsize=256)(parse_certificate)
@@ -208,22 +213,23 @@ def _label(oid: bytes) -> str:
 def _read_body(der: bytes) -> _Body:
     """Return the parts that count as bytes, and refuse what the library would only warn about."""
     tbs, algorithm, signature = asn1.elements(asn1.only(der, asn1.SEQUENCE))
-    parts = asn1.elements(tbs.content)
+    parts = asn1.elements(asn1.inside(tbs, asn1.SEQUENCE))
     if len(parts) < 8 or parts[0].whole != _VERSION_3:
         raise ValueError("not version 3, the one with extensions")
     _, serial, inner, issuer, _, subject, spki, *_ = parts
     if inner.whole != algorithm.whole:
         raise ValueError("two signature algorithms that differ")
-    if algorithm.whole not in _SIGNATURES and not algorithm.content.startswith(_PSS):
+    known = OF_CERTIFICATES.get(algorithm.whole)
+    if known is None and not algorithm.content.startswith(_PSS):
         raise ValueError(f"signed with {_algorithm(algorithm.content)}, expected ECDSA or RSA with SHA-2, or Ed25519")
     if serial.content[:1] >= b"\x80" or not any(serial.content):
         raise ValueError("a serial number that is not positive")
-    if signature.content[:1] != b"\0":
+    if signature.tag != _BIT_STRING or signature.content[:1] != b"\0":
         raise ValueError("a signature that does not consist of bytes")
     kind, _ = asn1.elements(spki.content)
     if kind.whole not in _KEYS:
         raise ValueError(f"a key of kind {_algorithm(kind.content)}, expected {ACCEPTED}")
-    return _Body(issuer.whole, subject.whole, spki.whole)
+    return _Body(tbs.whole, signature.content[1:], known, issuer.whole, subject.whole, spki.whole)
 
 
 def _algorithm(content: bytes) -> str:

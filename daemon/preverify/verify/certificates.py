@@ -256,9 +256,12 @@ def _not_understood(each: Certificate) -> str:
 
 
 def _issued(child: Certificate, parent: Certificate) -> bool:
+    """Say whether `parent` signed `child`, by exactly the algorithm that `child` names. Never raises."""
     if child.issuer != parent.subject:
         return False
-    try:
+    if child.algorithm is not None:
+        return parent.key.verify_as(child.algorithm, child.signature, child.signed)
+    try:  # RSA-PSS has its parameters in the certificate, where the library has read them
         child.x509.verify_directly_issued_by(parent.x509)
     except (InvalidSignature, *UNREADABLE):
         return False

@@ -2,9 +2,10 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache, partial
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from preverify.model.errors import BadInput
 from preverify.model.keys import TrustedKey
+from preverify.verify.algorithms import Algorithm
 
 ACCEPTED = "ECDSA P-256, P-384 or P-521, RSA of 2048 to 8192 bits, or Ed25519"
 _MAX_FILE = 64 * 1024
@@ -51,7 +53,7 @@ class PublicKey:
 
     Attributes:
         id: As `TrustedKey.id`; findings name signers by it.
-        hint: What a sigstore bundle calls this key: base64 of the SHA-256 of its SubjectPublicKeyInfo.
+        raw: As the library has it.
         ed25519: The raw 32 bytes of an Ed25519 key, else empty.
         verify: The raw check. Never raises for bad signatures, however they are formed.
         verify_digest: The same for a message of which only the SHA-256 is known; never holds where the key hashes
@@ -59,10 +61,19 @@ class PublicKey:
     """
 
     id: str
-    hint: str
+    raw: Any = field(repr=False, compare=False)
     ed25519: bytes
     verify: Callable[[bytes, bytes], bool]
     verify_digest: Callable[[bytes, bytes], bool]
+
+    @property
+    def hint(self) -> str:
+        """Return what a sigstore bundle calls this key: base64 of the SHA-256 of its SubjectPublicKeyInfo."""
+        return base64.b64encode(bytes.fromhex(self.id.removeprefix("key:"))).decode()
+
+    def verify_as(self, algorithm: Algorithm, signature: bytes, message: bytes) -> bool:
+        """Say whether a signature holds by exactly this algorithm, as where its name is part of what is signed."""
+        return isinstance(self.raw, algorithm.of) and _holds(self.raw.verify, signature, message, *algorithm.how)
 
 
 def load_public_key(data: bytes) -> TrustedKey:
@@ -104,10 +115,9 @@ def prepared(spki: bytes) -> PublicKey:
         raise BadInput(f"not a public key that can be read: {error}"[:200]) from error
     if _canonical(key) != spki:
         raise BadInput("the key is not in canonical encoding, load it with load_public_key")
-    trusted = TrustedKey(spki)
     return PublicKey(
-        id=trusted.id,
-        hint=base64.b64encode(bytes.fromhex(trusted.id.removeprefix("key:"))).decode(),
+        id=TrustedKey(spki).id,
+        raw=key,
         ed25519=key.public_bytes_raw() if isinstance(key, Ed25519PublicKey) else b"",
         verify=_verifier(key),
         verify_digest=_digest_verifier(key),
@@ -172,9 +182,9 @@ def _any_holds(checks: Sequence[Callable[[bytes, bytes], None]], signature: byte
     return any(_holds(check, signature, message) for check in checks)
 
 
-def _holds(check: Callable[[bytes, bytes], None], signature: bytes, message: bytes) -> bool:
+def _holds(check: Callable[..., None], *arguments: Any) -> bool:
     try:
-        check(signature, message)
+        check(*arguments)
     except (InvalidSignature, ValueError):  # ValueError: a length or form that no signature has
         return False
     return True

@@ -41,7 +41,14 @@ def test_one_element_means_one(data: str, why: str) -> None:
         der.only(bytes.fromhex(data), der.INTEGER)
 
 
-@pytest.mark.parametrize("content", ["", "80", "2a86", "2a" * 65])
+def test_an_element_of_another_tag_has_nothing_inside() -> None:
+    (each,) = der.elements(bytes.fromhex("020105"))
+    assert der.inside(each, der.INTEGER) == b"\x05"
+    with pytest.raises(ValueError, match="tag 02, expected 04"):
+        der.inside(each, der.OCTET_STRING)
+
+
+@pytest.mark.parametrize("content", ["", "80", "2a86", "2a8003", "2a" * 65])
 def test_what_is_no_object_identifier(content: str) -> None:
     with pytest.raises(ValueError, match="no object identifier"):
         der.dotted(bytes.fromhex(content))

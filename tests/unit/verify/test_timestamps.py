@@ -355,13 +355,16 @@ def test_size_is_bounded() -> None:
         refused(Reason.TOO_LARGE, "at most", lambda c=check: c(b"0" * (MAX_TOKEN_BYTES + 1), SIGNED, []))
 
 
-def test_only_the_chosen_certificate_reaches_the_library() -> None:
-    """What others append to a token has no part in what is checked."""
+def test_certificates_that_come_along_change_nothing_but_themselves() -> None:
     plain, full = (
         read_token(TSA.token(SIGNED, embed=each)) for each in ((), (*TSA.party.chain, *pki.tsa().party.chain))
     )
-    shown = [der.only(each.response_with(TSA.party.der), der.SEQUENCE) for each in (plain, full)]
-    assert all(each.count(TSA.party.der) == 1 and ROOT.der not in each for each in shown)
+    assert plain.certificates == ()
+    assert len(full.certificates) == 6
+    assert (plain.info, plain.content) == (full.info, full.content)
+    assert full.signer.named == plain.signer.named
+    for each in (plain, full):
+        each.check_signature(authority_certificate(TSA.party.der))
 
 
 def test_one_authority_is_one_witness() -> None:
