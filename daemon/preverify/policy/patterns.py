@@ -7,8 +7,17 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
 MAX_PATTERN = 1024
-_NOBODY = ("", "\x01preverify", "https://nobody.invalid/\x01")
-"""What no identity is. A pattern that matches it matches everybody."""
+_NOBODY = (
+    "",
+    "\x01preverify",
+    "https://nobody.invalid/\x01",
+    "https://nobody.invalid",
+    "https://nobody.invalid/nobody",
+    "nobody@nobody.invalid",
+    "spiffe://nobody.invalid/nobody",
+)
+"""What no identity is: under names that nobody can have (RFC 2606). A pattern that matches it matches everybody, at
+least everybody of a kind: every mail address, every workload of every domain."""
 
 
 class Pattern:
