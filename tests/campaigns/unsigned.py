@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from asn1crypto import tsp  # type: ignore[import-untyped]
+from asn1crypto import cms, tsp  # type: ignore[import-untyped]
 from cryptography import x509
 
 from campaigns.parts import (
@@ -82,7 +82,7 @@ UNSIGNED: Mapping[Format, Declared] = {
         *_SPELLING,
         ("@.*", "", "the layer's annotations"),
         ("/header/io.cncf.notary.signingAgent", "", "an unprotected header: who wrote the envelope"),
-        ("/header/[^/]*", "added", "unprotected headers that nobody knows"),
+        ("/header/.*", "added", "unprotected headers that nobody knows"),
         (rf"/header/{re.escape(NOTATION_STAMP)}", STAMP, "the trust policy names no time stamp authority"),
         (rf"/header/{re.escape(NOTATION_STAMP)}~{_STAMP_FIELDS}", "", "a response's fields around what was signed"),
     ),
@@ -90,7 +90,7 @@ UNSIGNED: Mapping[Format, Declared] = {
         *_SPELLING,
         ("@.*", "", "the layer's annotations"),
         ("#1/io.cncf.notary.signingAgent", "", "an unprotected header: who wrote the envelope"),
-        ("#1/[^/]*", "added", "unprotected headers that nobody knows"),
+        ("#1/.*", "added", "unprotected headers that nobody knows"),
         (rf"#1/{re.escape(NOTATION_STAMP)}", STAMP, "the trust policy names no time stamp authority"),
         (rf"#1/{re.escape(NOTATION_STAMP)}~{_STAMP_FIELDS}", "", "a response's fields around what was signed"),
     ),
@@ -213,6 +213,8 @@ def _values(place: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
         yield place, "gone"
     elif isinstance(old, str) and isinstance(new, str):
         yield from _text(place, old, new, within_json=False)
+    elif new is None:
+        yield place, "gone"  # as proto3 JSON has it
     elif type(old) is not type(new) and str(old) == str(new):
         return  # a number as text: proto3 JSON spells 64-bit integers so
     elif old != new:
@@ -267,17 +269,23 @@ def _der(place: str, old: bytes, new: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _fields(der: bytes) -> dict[str, bytes] | None:
+    """Return the fields of a time stamp response, or of a bare time stamp token; None for anything else."""
     try:
         response = tsp.TimeStampResp.load(der, strict=True)
-        signed = response["time_stamp_token"]["content"]
-        (signer,) = signed["signer_infos"]
-        fields = {name: signed[name].dump() for name in ("version", "digest_algorithms", "encap_content_info")}
-        fields |= {name: signed[name].dump() for name in ("certificates", "crls")}
-        names = ("version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm", "signature")
-        fields |= {f"signer_{name}": signer[name].dump() for name in names}
-        fields["unsigned_attrs"] = signer["unsigned_attrs"].dump()
-        fields["status"] = response["status"].dump()
-        fields["content_type"] = response["time_stamp_token"]["content_type"].dump()
+        return {"status": response["status"].dump(), **_token_fields(response["time_stamp_token"])}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        pass
+    try:
+        return _token_fields(cms.ContentInfo.load(der, strict=True))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    return fields
+
+
+def _token_fields(token: Any) -> dict[str, bytes]:
+    signed = token["content"]
+    (signer,) = signed["signer_infos"]
+    names = ("version", "digest_algorithms", "encap_content_info", "certificates", "crls")
+    fields = {name: signed[name].dump() for name in names}
+    names = ("version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm", "signature")
+    fields |= {f"signer_{name}": signer[name].dump() for name in names}
+    return {**fields, "unsigned_attrs": signer["unsigned_attrs"].dump(), "content_type": token["content_type"].dump()}
