@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from preverify.model.errors import BadConfiguration
 from preverify.model.evidence import Evidence, Format
@@ -41,9 +42,17 @@ def person(subject: str = "", *, pattern: str = "", trust: str = "here", **more:
     return {"keyless": {**who, **issuer, "trust": trust, **loose, **more}}
 
 
-def verdict(evidence: Sequence[Evidence], needed: int = 2, **signers: Mapping[str, Any]) -> Verdict:
+def verdict(
+    evidence: Sequence[Evidence],
+    needed: int = 2,
+    *,
+    files: Mapping[str, bytes] | None = None,
+    **signers: Mapping[str, Any],
+) -> Verdict:
     rule = {"name": "signed", "signature": {"by": {"atLeast": needed, "of": sorted(signers)}}}
-    return decide_documents(keyless.IMAGE, evidence, rule, signers=signers, trust=TRUST, files=FILES, now=AT)
+    return decide_documents(
+        keyless.IMAGE, evidence, rule, signers=signers, trust=TRUST, files={**FILES, **(files or {})}, now=AT
+    )
 
 
 def said(found: Verdict) -> tuple[Outcome, str]:
@@ -98,9 +107,27 @@ def test_one_person_under_two_roots_is_one() -> None:
 def test_one_name_of_two_issuers_is_two_people() -> None:
     """`alice` there is not `alice` here; who wants one of them names the issuer."""
     other = "https://other.test"
-    both = [by(ALICE), by(ALICE, issuer=other)]
+    both = [by(ALICE), by(ALICE, key="there", issuer=other)]
     assert said(verdict(both, a=person(ALICE), b={"keyless": {**person(ALICE)["keyless"], "issuer": other}})) == PASSED
     assert said(verdict(both, a=person(ALICE), b=person(BOB))) == SHORT
+
+
+@pytest.mark.parametrize("names", [("alice", "bare"), ("bare", "zoe")])
+def test_one_private_key_with_and_without_a_certificate_is_one(names: tuple[str, str]) -> None:
+    """Who holds the key alone makes both, whatever the certificate says of its owner."""
+    secret = pki.key("p256", "both")
+    public = secret.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    certified = keyless.layer(pki.leaf(HERE, ALICE, *pki.fulcio(ISSUER), secret=secret))
+    signers = {n: {"key": {"file": "both.pub"}, "tlog": "none"} if n == "bare" else person(ALICE) for n in names}
+    assert said(verdict([certified], 1, **signers, files={"both.pub": public})) == PASSED
+    short = verdict([certified], **signers, files={"both.pub": public})
+    assert said(short) == SHORT
+    assert short.rules[0].detail == f"1 of 2 needed signers: only {names[0]}/{names[1]}"
+    other = keyless.layer(pki.leaf(HERE, BOB, *pki.fulcio(ISSUER), secret=secret))
+    everybody = {**signers, "bob": person(BOB)}
+    assert said(verdict([certified, other], **everybody, files={"both.pub": public})) == SHORT
+    assert said(verdict([certified, other, by(BOB)], **everybody, files={"both.pub": public})) == SHORT
+    assert said(verdict([certified, by(BOB)], **everybody, files={"both.pub": public})) == PASSED
 
 
 def test_one_person_under_two_names_cannot_meet_a_threshold() -> None:

@@ -45,6 +45,7 @@ class Signing:
         anchor: `Anchor.id` under which this was concluded.
         issuer: Keyless: the OIDC issuer that vouched for the identity. Else empty.
         identity: Keyless: the subject alternative name. Notation: the leaf's subject (RFC 4514). Keys: empty.
+        key: Certificates: `TrustedKey.id` of the leaf's key. Keys: empty.
         extensions: Further facts of a Fulcio certificate by their names (`model.fulcio`), sorted.
         times: Trusted times of the signature, in the order of the evidence; all of them were checked.
         rests_on: Ids of what was needed: `ca:`, `log:`, `ct:`, `tsa:`, `crl:`, `ocsp:`, `store:` and a digest, sorted.
@@ -57,6 +58,7 @@ class Signing:
     anchor: str
     issuer: str = ""
     identity: str = ""
+    key: str = ""
     extensions: tuple[tuple[str, str], ...] = ()
     times: tuple[TrustedTime, ...] = ()
     rests_on: tuple[str, ...] = ()

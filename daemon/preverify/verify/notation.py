@@ -193,6 +193,7 @@ class _Look:
         signing = Signing(
             anchor=anchor.id,
             identity=self.under.chain[0].x509.subject.rfc4514_string(),
+            key=self.under.chain[0].key.id,
             times=self.times,
             rests_on=tuple(sorted(self.rests_on)),
             degraded=tuple(self.degraded),

@@ -194,7 +194,7 @@ def _keyless(material: Material, der: bytes, anchor: KeylessAnchor, trusting: Tr
         # Step (5): what the certificate says of its owner; whether that is the wanted one is for policies to say.
         who = identity_of(leaf)
     rests_on = tuple(sorted({*_ids(times, logged.by), *ct, path.authority_id}))
-    return _signed(anchor, who, times, rests_on, None if times else path.until)
+    return _signed(anchor, who, leaf.key.id, times, rests_on, None if times else path.until)
 
 
 @contextmanager
@@ -235,6 +235,7 @@ def _check_times(times: Sequence[TrustedTime], anchor: KeylessAnchor) -> None:
 def _signed(
     anchor: KeylessAnchor,
     who: Identity,
+    key: str,
     times: tuple[TrustedTime, ...],
     rests_on: tuple[str, ...],
     until: datetime | None,
@@ -243,6 +244,7 @@ def _signed(
         anchor=anchor.id,
         issuer=who.issuer,
         identity=who.subject,
+        key=key,
         extensions=who.extensions,
         times=times,
         rests_on=rests_on,

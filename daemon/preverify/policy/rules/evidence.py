@@ -87,6 +87,7 @@ def conclude(demand: Demand, look: Look) -> RuleResult:
 
 def _passed(demand: Demand, look: Look, valid: Sequence["_Valid"], *, skipped: bool = False) -> RuleResult | None:
     """Return the result where enough distinct signers stand for it, each by an authority of its own."""
+    valid = _by_key(valid)
     claims = {each.authority: each.signers for each in valid}
     if skipped and look.subject is not None:
         # A trust policy of level `skip` says of itself that it verifies nothing: it counts, and says so.
@@ -120,7 +121,7 @@ def _not_passed(demand: Demand, look: Look, valid: Mapping[str, "_Valid"], best:
         first = look.unobtained[0]
         return _say(demand, Outcome.UNDECIDED, first.reason, f"{first.what}: {first.detail}", ())
     if valid:
-        names = sorted({"/".join(each.signers) for each in valid.values()})
+        names = sorted({"/".join(each.signers) for each in _by_key(tuple(valid.values()))})
         detail = f"{len(names)} of {demand.by.needed} needed signers: only {', '.join(names)}"
         evidence = tuple(each.evidence for each in valid.values())
         return _say(demand, Outcome.FAILED, Reason.THRESHOLD_NOT_MET, detail, evidence)
@@ -149,11 +150,26 @@ class _Valid(NamedTuple):
     evidence: str
     until: datetime | None
     degraded: tuple[str, ...]
+    keys: frozenset[str]
 
     def with_(self, other: "_Valid") -> "_Valid":
         """Return what both say of one authority: the better piece, and all signers that either may stand for."""
         signers = tuple(sorted({*self.signers, *other.signers}))
-        return max(self, other, key=lambda each: (not each.degraded, _end(each.until)))._replace(signers=signers)
+        return max(self, other, key=lambda each: (not each.degraded, _end(each.until)))._replace(
+            signers=signers, keys=self.keys | other.keys
+        )
+
+
+def _by_key(valid: Sequence[_Valid]) -> list[_Valid]:
+    """Return each private key's holder once: who signs by a bare key and by a certificate for it is one."""
+    holders: list[_Valid] = []
+    for each in valid:
+        holder = each
+        for other in [known for known in holders if known.keys & each.keys]:
+            holders.remove(other)
+            holder = other.with_(holder)
+        holders.append(holder)
+    return holders
 
 
 def _end(until: datetime | None) -> float:
@@ -188,6 +204,7 @@ def _judge(demand: Demand, finding: Finding, now: datetime) -> "_Failure | _Vali
         finding.evidence,
         _earliest((ends, *ends_too)),
         finding.signing.degraded if finding.signing is not None else (),
+        frozenset({(finding.signing.key if finding.signing is not None else "") or finding.signer}),
     )
 
 
