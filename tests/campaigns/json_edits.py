@@ -88,7 +88,10 @@ def inside(spans: Spans, chance: Chance) -> str | None:
 
 def spelling(spans: Spans, chance: Chance) -> str | None:
     """Spell the same value differently."""
-    path = chance.choice(list(spans.leaves()))
+    leaves = list(spans.leaves())
+    if not leaves:
+        return None
+    path = chance.choice(leaves)
     value = spans.at(path)
     choices = [spans.put_text(path, f" {spans.spelled(path)}\n")]
     if isinstance(value, str) and value:
