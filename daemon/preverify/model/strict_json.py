@@ -16,6 +16,7 @@ Keep = Callable[[dict[str, Any]], bool]
 MAX_INTEGER = 2**53
 _INTEGER_DIGITS = len(str(MAX_INTEGER)) + 1  # and a sign
 # The closing quote is optional on purpose: an unterminated string swallows the rest, so no quote is looked at twice.
+_SPACE = " \t\n\r"
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -63,12 +64,14 @@ def parse(
         raise MalformedEvidence(Reason.TOO_LARGE, f"document of {len(data)} bytes, at most {max_bytes} are read")
     try:
         text = data.decode("utf-8")
-        _check_items(text, max_items)
-        _check_depth(text, max_depth)
-        # No document has more members than colons: the common case needs no count and shares one decoder.
-        few = text.count(":") <= max_keys
+        # No document has more elements, levels or members than characters: the common case needs no count.
+        if max_items is not None and len(text) > max_items:
+            _check_items(text, max_items)
+        if text.count("[") + text.count("{") > max_depth:
+            _check_depth(text, max_depth)
+        few = len(text) <= max_keys or text.count(":") <= max_keys
         decoder = _DECODER if few and keep is None else _decoder(partial(_kept_object, [max_keys], max_keys, keep))
-        value: object = decoder.decode(text)
+        value: object = _decoded(decoder, text)
         if "\\u" in text:
             _check_surrogates(value)
     except UnicodeDecodeError as error:
@@ -82,16 +85,24 @@ def parse(
     return value
 
 
-def _check_items(text: str, max_items: int | None) -> None:
+def _decoded(decoder: json.JSONDecoder, text: str) -> object:
+    """Return the one value that a text consists of, as `decoder.decode` does, with white space around it or without."""
+    if text[:1] in _SPACE:
+        return decoder.decode(text)
+    value, end = decoder.raw_decode(text)
+    if end != len(text) and text[end:].strip(_SPACE):
+        raise json.JSONDecodeError("Extra data", text, end + len(text[end:]) - len(text[end:].lstrip(_SPACE)))
+    return value
+
+
+def _check_items(text: str, max_items: int) -> None:
     """Refuse a flood of values before the decoder makes any of them."""
-    if max_items is not None and sum(map(text.count, ",[{")) > max_items:
+    if sum(map(text.count, ",[{")) > max_items:
         raise _Refused(f"more than {max_items} elements")
 
 
 def _check_depth(text: str, max_depth: int) -> None:
     """Refuse nesting beyond `max_depth` before the decoder recurses into it."""
-    if text.count("[") + text.count("{") <= max_depth:
-        return
     depth = 0
     for match in _STRING_OR_BRACKET.finditer(text):
         first = text[match.start()]

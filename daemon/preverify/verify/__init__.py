@@ -6,7 +6,7 @@ from typing import Protocol
 
 from preverify.model.anchors import Anchor
 from preverify.model.errors import MalformedEvidence
-from preverify.model.evidence import Evidence, Format, Image
+from preverify.model.evidence import Evidence, Flaw, Format, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.revocation import Wanted
 from preverify.model.trust import Trust
@@ -79,12 +79,11 @@ def verify(
         KeyError: an anchor refers to a root or store that is not part of `trust`.
     """
     trusting = _trusting(anchors, evidence, trust, now)
-    return tuple(
-        finding
-        for each in evidence
-        if each.format is not Format.REVOCATION
-        for finding in _verify_one(each, image, trusting)
-    )
+    findings: list[Finding] = []
+    for each in evidence:
+        if each.format is not Format.REVOCATION:
+            findings += _verify_one(each, image, trusting)
+    return tuple(findings)
 
 
 def wanted(
@@ -109,10 +108,11 @@ def _trusting(anchors: Sequence[Anchor], evidence: Sequence[Evidence], trust: Tr
 
 
 def _verify_one(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
+    flaw: Flaw | MalformedEvidence | None = evidence.flaw
+    if flaw is None:
+        try:
+            return _BY_FORMAT[evidence.format].verify_evidence(evidence, image, trusting)
+        except MalformedEvidence as error:
+            flaw = error
     report = Report(evidence=evidence, claim=_CLAIMS.get(evidence.format, Claim.NONE))
-    if evidence.flaw is not None:
-        return report.failed(Step.OBTAINED, evidence.flaw.reason, evidence.flaw.detail)
-    try:
-        return _BY_FORMAT[evidence.format].verify_evidence(evidence, image, trusting)
-    except MalformedEvidence as error:
-        return report.failed(Step.OBTAINED, error.reason, error.detail)
+    return report.failed(Step.OBTAINED, flaw.reason, flaw.detail)

@@ -185,9 +185,9 @@ def _list(document: _Object, name: str, most: int) -> Sequence[object]:
 def _object(value: object, what: str, known: frozenset[str]) -> _Object:
     if not isinstance(value, dict):
         raise malformed(f"{what} is {type(value).__name__}, expected an object")
-    for key in value:
-        if key not in known:
-            raise malformed(f"{what} has a member {key[:40]!r}, expected only: {', '.join(sorted(known))}")
+    if not value.keys() <= known:
+        unknown = next(key for key in value if key not in known)
+        raise malformed(f"{what} has a member {unknown[:40]!r}, expected only: {', '.join(sorted(known))}")
     return value
 
 

@@ -1,7 +1,6 @@
 """One X.509 certificate: read whole, once, so that nothing that is used later can turn out to be unreadable."""
 
 import binascii
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import Certificate as Loaded
-from cryptography.x509 import Extension
+from cryptography.x509 import Extension, ObjectIdentifier
 
 from preverify.model.errors import BadInput
 from preverify.model.reasons import Reason
@@ -60,7 +59,9 @@ _LABELS = {
     b"U\x04\x0b": "OU",
 }
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
+_SPACE = b" \t\n\r\v\f"
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_SPACES = frozenset(_SPACE[at : at + 1] for at in range(len(_SPACE)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,6 @@ class Certificate:
         algorithm: Of that signature, as both the body and the certificate name it; None for RSA-PSS.
         not_before: First moment of its validity, UTC.
         not_after: Last moment of its validity, UTC.
-        fingerprint: SHA-256 of `der`, hex.
     """
 
     der: bytes = field(repr=False)
@@ -94,7 +94,11 @@ class Certificate:
     algorithm: Algorithm | None = field(repr=False, compare=False)
     not_before: datetime = field(compare=False)
     not_after: datetime = field(compare=False)
-    fingerprint: str = field(compare=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of `der`, hex."""
+        return sha256(self.der).hexdigest()
 
     @property
     def name(self) -> str:
@@ -129,7 +133,8 @@ def parse_certificate(der: bytes) -> Certificate:
         loaded = x509.load_der_x509_certificate(der)
         if body.algorithm is None:
             _check_hash(loaded)
-        loaded.subject, loaded.issuer  # noqa: B018  read when asked for: now, or nobody may rely on them
+        loaded.subject  # noqa: B018  read when asked for: now, or nobody may rely on it
+        _check_issuer(_Issuer(body.issuer, loaded))
         return Certificate(
             der=der,
             x509=loaded,
@@ -137,18 +142,44 @@ def parse_certificate(der: bytes) -> Certificate:
             subject=body.subject,
             issuer=body.issuer,
             key=prepared(body.spki),
-            extensions=MappingProxyType({each.oid.dotted_string: each for each in loaded.extensions}),
+            extensions=MappingProxyType({_dotted(each.oid): each for each in loaded.extensions}),
             signed=body.signed,
             signature=body.signature,
             algorithm=body.algorithm,
             not_before=loaded.not_valid_before_utc,
             not_after=loaded.not_valid_after_utc,
-            fingerprint=sha256(der).hexdigest(),
         )
     except BadInput as error:
         raise _invalid(f"the key of the certificate: {error}") from error
     except UNREADABLE as error:
         raise _invalid(f"not a certificate that can be read: {error}") from error
+
+
+@lru_cache(maxsize=256)
+def _dotted(oid: ObjectIdentifier) -> str:
+    return oid.dotted_string
+
+
+class _Issuer:
+    """An issuer's name: equal to others by its bytes, as leaves of one authority share it."""
+
+    __slots__ = ("der", "loaded")
+
+    def __init__(self, der: bytes, loaded: Loaded) -> None:
+        self.der = der
+        self.loaded = loaded
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Issuer) and self.der == other.der
+
+    def __hash__(self) -> int:
+        return hash(self.der)
+
+
+@lru_cache(maxsize=64)
+def _check_issuer(name: _Issuer) -> None:
+    """Read a name: now, or nobody may rely on it."""
+    name.loaded.issuer  # noqa: B018
 
 
 def _check_hash(loaded: Loaded) -> None:
@@ -183,13 +214,21 @@ def parse_pem_chain(pem: str | bytes, limit: int = MAX_CHAIN) -> tuple[bytes, ..
     begun = data.count(b"-----BEGIN ")
     if begun > limit:
         raise Refused(Reason.TOO_LARGE, f"{begun} certificates, at most {limit} are read")
-    blocks = _PEM.findall(data)
+    blocks = [block for block in map(_block, data.split(b"-----BEGIN ")[1:]) if block]
     if not blocks or len(blocks) != begun:
         raise _invalid(f"{len(blocks)} PEM blocks that are certificates, {begun} blocks in all")
     try:
-        return tuple(binascii.a2b_base64(b"".join(block.split()), strict_mode=True) for block in blocks)
+        return tuple([binascii.a2b_base64(block.translate(None, _SPACE), strict_mode=True) for block in blocks])
     except ValueError as error:
         raise _invalid(f"a PEM block is not base64: {error}") from error
+
+
+def _block(part: bytes) -> bytes:
+    """Return the content of a block, given what follows its beginning; empty where it is no certificate's."""
+    content, end, _ = part.partition(b"-----END CERTIFICATE-----")
+    label, dashes, content = content.partition(b"CERTIFICATE-----")
+    whole = end and dashes and not label and content[:1] in _SPACES
+    return content if whole and not content.translate(None, _BASE64 + _SPACE) else b""
 
 
 def shown_name(name: bytes) -> str:

@@ -1,6 +1,6 @@
 """Paths: from a certificate of evidence to an authority that is trusted, and the times at which that holds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -55,6 +55,10 @@ _UNDERSTOOD = frozenset(
         "2.5.29.37",  # extended key usage
     }
 )
+
+_OIDS: Mapping[type[x509.ExtensionType], str] = {
+    each: each.oid.dotted_string for each in (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
+}
 
 Chain = tuple[Certificate, ...]
 _Value = TypeVar("_Value", bound=x509.ExtensionType)
@@ -131,7 +135,9 @@ def anchored(leaf: Certificate, authorities: Iterable[Authority], times: Sequenc
             if above.subject != leaf.issuer:
                 continue
             if above.spki not in signed:
-                signed[above.spki] = _issued(leaf, above)
+                # Those who stamp are few, and do so again and again; those who sign code are new each time.
+                issued = _issued_stamper if purpose is Purpose.TIME_STAMPING else _issued
+                signed[above.spki] = issued(leaf, above)
             if not signed[above.spki]:
                 continue
             wrong = _out_of_time((leaf, *chain), authority.valid, times)
@@ -182,18 +188,21 @@ def check_leaf(leaf: Certificate, purpose: Purpose) -> None:
     wrong = _not_understood(leaf)
     constraints = _value(leaf, x509.BasicConstraints)
     usage = _value(leaf, x509.KeyUsage)
-    purposes = leaf.extensions.get(x509.ExtendedKeyUsage.oid.dotted_string)
-    wanted = purpose.name.lower().replace("_", " ")
+    purposes = leaf.extensions.get(_OIDS[x509.ExtendedKeyUsage])
     if constraints is not None and constraints.ca:
         wrong = "is an authority, expected a certificate that signs itself"
     elif not _may_sign(usage, purpose):
         wrong = "is not for digital signatures (key usage)"
     elif purposes is None or purpose.value not in purposes.value:
-        wrong = f"is not for {wanted} (extended key usage)"
+        wrong = f"is not for {_called(purpose)} (extended key usage)"
     elif purpose is Purpose.TIME_STAMPING and (not purposes.critical or len(purposes.value) != 1):
-        wrong = f"is not, critically, for {wanted} alone (extended key usage)"
+        wrong = f"is not, critically, for {_called(purpose)} alone (extended key usage)"
     if wrong:
         raise Refused(Reason.CERTIFICATE_INVALID, f"the certificate of {leaf.name!r} {wrong}")
+
+
+def _called(purpose: Purpose) -> str:
+    return purpose.name.lower().replace("_", " ")
 
 
 def _may_sign(usage: x509.KeyUsage | None, purpose: Purpose) -> bool:
@@ -242,7 +251,7 @@ def _why_no_authority(each: Certificate, purpose: Purpose) -> str:
         return "is not for signing certificates (key usage)"
     # An authority with purposes issues for these only: what Go's library demands, and so the tools.
     if purposes is not None and purpose.value not in purposes and _ANY_PURPOSE not in purposes:
-        return f"is not for {purpose.name.lower().replace('_', ' ')} (extended key usage)"
+        return f"is not for {_called(purpose)} (extended key usage)"
     if _NAME_CONSTRAINTS in each.extensions:
         return "limits the names below it (name constraints), which is not supported"
     return _not_understood(each)
@@ -268,6 +277,9 @@ def _issued(child: Certificate, parent: Certificate) -> bool:
     return True
 
 
+_issued_stamper = lru_cache(maxsize=64)(_issued)
+
+
 def _out_of_time(chain: Chain, valid: Period, times: Sequence[datetime]) -> str:
     """Return which certificate is not valid at which time; empty where all are at all."""
     for moment in times:
@@ -287,7 +299,7 @@ def _until(chain: Chain, valid: Period) -> datetime:
 
 
 def _value(each: Certificate, kind: type[_Value]) -> _Value | None:
-    found = each.extensions.get(kind.oid.dotted_string)
+    found = each.extensions.get(_OIDS[kind])
     return None if found is None else found.value
 
 

@@ -20,7 +20,7 @@ from preverify.verify.log_entries import Entry, entry_from_annotation
 from preverify.verify.refusal import Refused
 from preverify.verify.report import Report, Signed
 from preverify.verify.signed_statement import verify_statement
-from preverify.verify.sigstore import Conclusion, Material, conclude
+from preverify.verify.sigstore import Conclusion, Material, conclude, conclude_bare
 from preverify.verify.statement import text_members
 from preverify.verify.trusting import Trusting
 
@@ -35,6 +35,11 @@ STAMP_ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp"
 SIGNATURE_TYPE = "cosign container image signature"
 MAX_PAYLOAD_BYTES = 1024 * 1024
 _STAMP = "SignedRFC3161Timestamp"
+_USUAL = frozenset({"critical", "optional", "identity", "image", "type", "docker-manifest-digest"})
+"""Members as tools of today spell them: no two of them are one in another case."""
+_PAYLOAD = frozenset({"critical", "optional"})
+_CRITICAL = frozenset({"type", "image"})
+_IMAGE = frozenset({"docker-manifest-digest"})
 
 _Annotations = tuple[tuple[str, str], ...]
 
@@ -57,6 +62,16 @@ def _verify_attestation(report: Report, image: Image, trusting: Trusting) -> tup
         return _other_media_type(report, DSSE_ENVELOPE)
     envelope = parse_envelope(evidence.body)
     message = envelope.signed_bytes
+    if trusting.bare:
+        lone = len(envelope.signatures) == 1
+        certified = partial(_is_certified, evidence, trusting) if lone else None
+        return verify_statement(
+            report,
+            envelope,
+            image,
+            _together([conclude_bare(each, message, trusting, certified=certified) for each in envelope.signatures]),
+            cosign_signs=False,
+        )
     content = Enveloped(
         payload_type=envelope.payload_type, payload=envelope.payload, pae=message, envelope=evidence.body
     )
@@ -106,23 +121,33 @@ def _verify_signature(report: Report, image: Image, trusting: Trusting) -> tuple
         return report.failed(Step.OBTAINED, Reason.SIGNATURE_INVALID, f"no annotation {SIGNATURE_ANNOTATION}")
     signature = from_base64(encoded, "the signature annotation", Reason.SIGNATURE_INVALID)
     # (2) to (8) Who signed exactly these layer bytes, and who vouches for it.
-    certificate = _certificate(evidence, trusting)
-    conclusion = conclude(
-        Material(
-            signature=signature,
-            message=evidence.body,
-            certificate=certificate,
-            keys=True,
-            entries=partial(_entries, evidence),
-            promise=True,
-            proof=False,
-            stamps=partial(_stamps, evidence),
-            stamped=signature,
-            described=partial(_described, signature, certificate, Message(data=evidence.body)),
-        ),
-        trusting,
-    )
+    conclusion = _conclude(evidence, signature, trusting)
     return (*_claimed(report, image, conclusion.held), *conclusion.failures(report))
+
+
+def _conclude(evidence: Evidence, signature: bytes, trusting: Trusting) -> Conclusion:
+    """Say under which anchors a layer is signed."""
+    if trusting.bare:
+        certified = partial(_is_certified, evidence, trusting)
+        return conclude_bare(signature, evidence.body, trusting, certified=certified)
+    certificate = _certificate(evidence, trusting)
+    material = Material(
+        signature=signature,
+        message=evidence.body,
+        certificate=certificate,
+        keys=True,
+        entries=partial(_entries, evidence),
+        promise=True,
+        proof=False,
+        stamps=partial(_stamps, evidence),
+        stamped=signature,
+        described=partial(_described, signature, certificate, Message(data=evidence.body)),
+    )
+    return conclude(material, trusting)
+
+
+def _is_certified(evidence: Evidence, trusting: Trusting) -> bool:
+    return _certificate(evidence, trusting) is not None
 
 
 def _claimed(report: Report, image: Image, held: Sequence[Signed]) -> tuple[Finding, ...]:
@@ -137,7 +162,7 @@ def _claimed(report: Report, image: Image, held: Sequence[Signed]) -> tuple[Find
     if named != image.subject.digest:
         detail = f"signed, but for {named}, not {image.subject.digest}"
         return tuple(f for by in held for f in report.failed(Step.PAYLOAD, Reason.SUBJECT_MISMATCH, detail, by=by))
-    return tuple(f for by in held for f in report.established(by, annotations))
+    return tuple([f for by in held for f in report.established(by, annotations)])
 
 
 # --- what the annotations carry ---------------------------------------------------------------------------------------
@@ -189,33 +214,39 @@ def read_payload(body: bytes) -> tuple[Digest, _Annotations]:
     Raises:
         MalformedEvidence: `payload-malformed`, or `payload-type-mismatch` where `critical.type` is of another format.
     """
-    document = parse(body, max_bytes=MAX_PAYLOAD_BYTES)
-    critical = _object(_member(document, "critical"), "critical")
-    kind = _member(critical, "type")
+    members = _members(parse(body, max_bytes=MAX_PAYLOAD_BYTES), "payload", _PAYLOAD)
+    critical = _members(members.get("critical"), "critical", _CRITICAL)
+    kind = critical.get("type")
     if kind != SIGNATURE_TYPE:
         seen = str(kind)[:80]
         raise MalformedEvidence(Reason.PAYLOAD_TYPE_MISMATCH, f"critical.type is {seen!r}, expected {SIGNATURE_TYPE!r}")
-    named = _member(_object(_member(critical, "image"), "critical.image"), "docker-manifest-digest")
+    named = _members(critical.get("image"), "critical.image", _IMAGE).get("docker-manifest-digest")
     if not isinstance(named, str):
         raise MalformedEvidence(Reason.PAYLOAD_MALFORMED, "the payload names no image digest")
-    optional = _member(document, "optional")
+    optional = members.get("optional")
     try:
         digest = Digest.parse(named)
     except BadInput as error:
         raise MalformedEvidence(Reason.PAYLOAD_MALFORMED, f"docker-manifest-digest: {error}") from error
-    return digest, text_members(None if optional is None else _object(optional, "optional"))
+    return digest, () if optional is None else text_members(_object(optional, "optional"))
 
 
-def _member(document: object, name: str) -> object:
-    """Return a member whose key may be spelled in other case, as old signers did; None where it does not stand.
+def _members(document: object, what: str, names: frozenset[str]) -> dict[str, object]:
+    """Return those members of an object that are in `names`; they may be spelled in other case, as old signers did.
 
     Two spellings in one object mean two things to two readers and are refused.
     """
-    members = _object(document, "payload")
-    spellings = [key for key in members if key.casefold() == name]
-    if len(spellings) > 1:
-        raise MalformedEvidence(Reason.PAYLOAD_MALFORMED, f"{name!r} stands {len(spellings)} times in different case")
-    return members[spellings[0]] if spellings else None
+    members = _object(document, what)
+    if members.keys() <= _USUAL:
+        return members
+    found: dict[str, object] = {}
+    for key, value in members.items():
+        name = key if key in names else key.casefold()
+        if name in found:
+            raise MalformedEvidence(Reason.PAYLOAD_MALFORMED, f"{name!r} stands twice in different case")
+        if name in names:
+            found[name] = value
+    return found
 
 
 def _object(value: object, what: str) -> dict[str, object]:

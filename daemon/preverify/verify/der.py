@@ -1,5 +1,6 @@
 """The little of DER that no library reads for us: which bytes an element has, and what lies in it. Strictly."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 INTEGER, OCTET_STRING, OBJECT, UTF8, SEQUENCE, SET = 0x02, 0x04, 0x06, 0x0C, 0x30, 0x31
@@ -43,6 +44,8 @@ def only(data: bytes, tag: int) -> bytes:
     """Return the content of the one element, of this tag, that `data` consists of. Raises ValueError."""
     if not data or data[0] != tag:
         raise ValueError(f"tag {data[:1].hex() or 'missing'}, expected {tag:02x}")
+    if 2 <= len(data) == data[1] + 2 < 0x82 and tag & 0x1F != 0x1F:  # short, as nearly all are
+        return data[2:]
     start, end = _content(data, 0)
     if end != len(data):
         raise ValueError(f"{len(data) - end} bytes after the element")
@@ -56,6 +59,7 @@ def inside(each: Element, tag: int) -> bytes:
     return each.content
 
 
+@lru_cache(maxsize=512)
 def dotted(content: bytes) -> str:
     """Return the content of an object identifier as people write it. Raises ValueError.
 

@@ -41,6 +41,8 @@ def exact_members(document: object, known: frozenset[str], what: str, reason: Re
     """
     if not isinstance(document, dict):
         raise MalformedEvidence(reason, f"{what} is {type(document).__name__}, expected an object")
+    if document.keys() <= known:
+        return document
     for key in document.keys() - known:
         for right in known:
             if key.casefold() == right.casefold():

@@ -6,6 +6,7 @@ Own certificate authorities are read the same way; they may name no issuer, whic
 import re
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from cryptography import x509
 
@@ -18,6 +19,11 @@ from preverify.verify.refusal import Refused
 MAX_TEXT = 4096
 _ALTERNATIVE_NAME = x509.SubjectAlternativeName.oid.dotted_string
 _NAMES = {**fulcio.LEGACY, **fulcio.EXTENSIONS}
+_LEGACY = {f"{fulcio.PREFIX}{number}": number for number in fulcio.LEGACY}
+_EXTENSIONS = {f"{fulcio.PREFIX}{number}": number for number in fulcio.EXTENSIONS}
+_ISSUER, _LEGACY_ISSUER = (f"{fulcio.PREFIX}{number}" for number in (fulcio.ISSUER, fulcio.LEGACY_ISSUER))
+_SUBJECT = 0
+"""Stands for the alternative name where the others have the number of an extension."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -61,8 +67,9 @@ def identity_of(leaf: Certificate) -> Identity:
     Spec:
         Fulcio, docs/oid-info.md and docs/certificate-specification.md.
     """
-    facts = {number: _raw(leaf, number) for number in fulcio.LEGACY if _has(leaf, number)}
-    facts |= {number: _text(_value(leaf, number), f".{number}") for number in fulcio.EXTENSIONS if _has(leaf, number)}
+    found = leaf.extensions
+    facts = {number: _raw(found[oid], number) for oid, number in _LEGACY.items() if oid in found}
+    facts |= {number: _text(found[oid].value.value, number) for oid, number in _EXTENSIONS.items() if oid in found}
     for old, new in fulcio.SAME.items():
         if old in facts and new in facts and facts[old] != facts[new]:
             raise _invalid(f"extensions .{old} and .{new} differ: {facts[old][:60]!r} and {facts[new][:60]!r}")
@@ -78,17 +85,18 @@ def _subject(leaf: Certificate) -> str:
         raise _invalid(f"{len(names)} subject alternative names, expected one")
     (name,) = names
     if isinstance(name, x509.RFC822Name | x509.UniformResourceIdentifier):
-        return _clean(name.value, "the subject alternative name")
+        return _clean(name.value, _SUBJECT)
     if isinstance(name, x509.OtherName) and name.type_id.dotted_string == fulcio.USERNAME:
-        return _text(name.value, "the subject alternative name")
+        return _text(name.value, _SUBJECT)
     kind = type(name).__name__
     raise _invalid(f"a subject alternative name of kind {kind}, expected an e-mail address, URI or Fulcio user name")
 
 
 def _issuer(leaf: Certificate) -> str:
     """Return the issuer; both forms have to agree where both are there."""
-    new = _text(_value(leaf, fulcio.ISSUER), f".{fulcio.ISSUER}") if _has(leaf, fulcio.ISSUER) else None
-    old = _raw(leaf, fulcio.LEGACY_ISSUER) if _has(leaf, fulcio.LEGACY_ISSUER) else None
+    named, before = leaf.extensions.get(_ISSUER), leaf.extensions.get(_LEGACY_ISSUER)
+    new = None if named is None else _text(named.value.value, fulcio.ISSUER)
+    old = None if before is None else _raw(before, fulcio.LEGACY_ISSUER)
     if new is not None and old is not None and new != old:
         raise _invalid(f"extensions .1 and .8 name two issuers: {old[:60]!r} and {new[:60]!r}")
     return new or old or ""
@@ -101,41 +109,38 @@ def _check_repository(facts: dict[int, str]) -> None:
         raise _invalid(f"extensions .5 and .12 name two repositories: {old[:60]!r} and {new[:60]!r}")
 
 
-def _has(leaf: Certificate, number: int) -> bool:
-    return f"{fulcio.PREFIX}{number}" in leaf.extensions
-
-
-def _value(leaf: Certificate, number: int) -> bytes:
-    value: bytes = leaf.extensions[f"{fulcio.PREFIX}{number}"].value.value
-    return value
-
-
-def _raw(leaf: Certificate, number: int) -> str:
+def _raw(extension: x509.Extension[Any], number: int) -> str:
     """Read an extension whose value is the text itself, without a wrapping."""
-    return _decoded(_value(leaf, number), f".{number}")
+    return _decoded(extension.value.value, number)
 
 
-def _text(value: bytes, what: str) -> str:
+def _text(value: bytes, number: int) -> str:
     """Read a DER UTF8String: of no other type, and with nothing after it."""
     try:
         content = der.only(value, der.UTF8)
     except ValueError as error:
-        raise _invalid(f"{what} is no UTF8String: {error}") from error
-    return _decoded(content, what)
+        raise _invalid(f"{_called(number)} is no UTF8String: {error}") from error
+    return _decoded(content, number)
 
 
-def _decoded(content: bytes, what: str) -> str:
+def _decoded(content: bytes, number: int) -> str:
     try:
-        return _clean(content.decode(), what)
+        return _clean(content.decode(), number)
     except UnicodeDecodeError as error:
-        raise _invalid(f"{what} is no UTF-8: {error.reason}") from error
+        raise _invalid(f"{_called(number)} is no UTF-8: {error.reason}") from error
 
 
-def _clean(text: str, what: str) -> str:
+def _clean(text: str, number: int) -> str:
     """Refuse what would read as something else where people or other programs see it."""
-    if not text or len(text) > MAX_TEXT or _CONTROL.search(text):
+    # Text that is printable throughout has no control characters.
+    if not text or len(text) > MAX_TEXT or (not text.isprintable() and _CONTROL.search(text)):
+        what = _called(number)
         raise _invalid(f"{what} is empty, longer than {MAX_TEXT} or has control characters: {text[:60]!a}")
     return text
+
+
+def _called(number: int) -> str:
+    return f".{number}" if number else "the subject alternative name"
 
 
 def _invalid(detail: str) -> Refused:

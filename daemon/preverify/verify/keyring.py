@@ -25,12 +25,12 @@ class Keyring:
     __slots__ = ("_diagnoses_left", "keys")
 
     def __init__(self, keys: Iterable[TrustedKey]) -> None:
-        self.keys: tuple[PublicKey, ...] = tuple(prepared(spki) for spki in dict.fromkeys(key.spki for key in keys))
+        self.keys: tuple[PublicKey, ...] = tuple({key.spki: prepared(key.spki) for key in keys}.values())
         self._diagnoses_left = _MAX_DIAGNOSES
 
     def holders(self, signature: bytes, message: bytes) -> tuple[PublicKey, ...]:
         """Return the keys under which `signature` over `message` holds; in practice one or none."""
-        return tuple(key for key in self.keys if key.verify(signature, message))
+        return tuple([key for key in self.keys if key.verify(signature, message)])
 
     def explain(self, signature: bytes, message: bytes, hint: str = "") -> tuple[Reason, str]:
         """Say why a signature that no key verifies establishes nothing.

@@ -36,6 +36,7 @@ _ECDSA: dict[str, tuple[ec.ECDSA, ...]] = {
     "secp521r1": (ec.ECDSA(_SHA512), ec.ECDSA(_SHA256)),
 }
 _PREHASHED = Prehashed(_SHA256)
+_ECDSA_PREHASHED = ec.ECDSA(_PREHASHED)
 _PKCS1 = padding.PKCS1v15()
 _PSS = padding.PSS(mgf=padding.MGF1(_SHA256), salt_length=32)
 
@@ -73,7 +74,7 @@ class PublicKey:
 
     def verify_as(self, algorithm: Algorithm, signature: bytes, message: bytes) -> bool:
         """Say whether a signature holds by exactly this algorithm, as where its name is part of what is signed."""
-        return isinstance(self.raw, algorithm.of) and _holds(self.raw.verify, signature, message, *algorithm.how)
+        return isinstance(self.raw, algorithm.of) and _any_holds(self.raw.verify, (algorithm.how,), signature, message)
 
 
 def load_public_key(data: bytes) -> TrustedKey:
@@ -136,9 +137,7 @@ def verify_signature(key: TrustedKey, signature: bytes, message: bytes, scheme: 
     if scheme is Scheme.BY_KEY:
         return prepared(key.spki).verify(signature, message)
     rsa_key = load_der_public_key(key.spki)
-    return isinstance(rsa_key, rsa.RSAPublicKey) and _holds(
-        partial(rsa_key.verify, padding=_PSS, algorithm=_SHA256), signature, message
-    )
+    return isinstance(rsa_key, rsa.RSAPublicKey) and _any_holds(rsa_key.verify, ((_PSS, _SHA256),), signature, message)
 
 
 def _canonical(key: PublicKeyTypes) -> bytes:
@@ -148,20 +147,19 @@ def _canonical(key: PublicKeyTypes) -> bytes:
 def _verifier(key: PublicKeyTypes) -> Callable[[bytes, bytes], bool]:
     """Return the one check that suits `key`, or refuse the key by name."""
     if isinstance(key, ec.EllipticCurvePublicKey) and (algorithms := _ECDSA.get(key.curve.name)):
-        checks = [partial(key.verify, signature_algorithm=each) for each in algorithms]
-        return partial(_holds, checks[0]) if len(checks) == 1 else partial(_any_holds, checks)
+        return partial(_any_holds, key.verify, tuple((each,) for each in algorithms))
     if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
-        return partial(_holds, partial(key.verify, padding=_PKCS1, algorithm=_SHA256))
+        return partial(_any_holds, key.verify, ((_PKCS1, _SHA256),))
     if isinstance(key, Ed25519PublicKey):
-        return partial(_holds, key.verify)
+        return partial(_any_holds, key.verify, ((),))
     raise BadInput(f"{_name(key)} is not accepted, expected {ACCEPTED}")
 
 
 def _digest_verifier(key: PublicKeyTypes) -> Callable[[bytes, bytes], bool]:
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return partial(_holds, partial(key.verify, signature_algorithm=ec.ECDSA(_PREHASHED)))
+        return partial(_any_holds, key.verify, ((_ECDSA_PREHASHED,),))
     if isinstance(key, rsa.RSAPublicKey):
-        return partial(_holds, partial(key.verify, padding=_PKCS1, algorithm=_PREHASHED))
+        return partial(_any_holds, key.verify, ((_PKCS1, _PREHASHED),))
     return _never_holds  # Ed25519 signs the message itself
 
 
@@ -178,13 +176,12 @@ def _name(key: PublicKeyTypes) -> str:
     return f"a key of kind {type(key).__name__.removesuffix('PublicKey')}"
 
 
-def _any_holds(checks: Sequence[Callable[[bytes, bytes], None]], signature: bytes, message: bytes) -> bool:
-    return any(_holds(check, signature, message) for check in checks)
-
-
-def _holds(check: Callable[..., None], *arguments: Any) -> bool:
-    try:
-        check(*arguments)
-    except (InvalidSignature, ValueError):  # ValueError: a length or form that no signature has
-        return False
-    return True
+def _any_holds(check: Callable[..., None], ways: Sequence[tuple[Any, ...]], signature: bytes, message: bytes) -> bool:
+    """Say whether a signature holds in one of several ways, each what `check` is told beside."""
+    for how in ways:
+        try:
+            check(signature, message, *how)
+        except (InvalidSignature, ValueError):  # ValueError: a length or form that no signature has
+            continue
+        return True
+    return False

@@ -1,7 +1,7 @@
 """Entries of transparency logs as bundles and annotations carry them. Reading one establishes nothing."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
@@ -71,6 +71,7 @@ class Entry:
         proof: None where none was sent.
         kind: What the body is said to be; compared with the body when that is read.
         version: As `kind`.
+        read: Where the body had to be read already: the very bytes, and what they hold.
     """
 
     body: bytes
@@ -81,6 +82,13 @@ class Entry:
     proof: Proof | None
     kind: str
     version: str
+    read: tuple[bytes, dict[str, object]] | None = field(default=None, repr=False, compare=False)
+
+    def document(self) -> dict[str, object]:
+        """Return the body as `parse_body` gives it. Raises as it does."""
+        if self.read is not None and self.read[0] is self.body:
+            return self.read[1]
+        return parse_body(self.body)
 
 
 def entry_from_bundle(document: object) -> Entry:
@@ -129,7 +137,8 @@ def entry_from_annotation(text: str) -> Entry:
     log_id = payload.get("logID")
     if not isinstance(log_id, str) or not _LOG_ID.fullmatch(log_id):
         raise MalformedEvidence(reason, "Payload.logID is not 64 hexadecimal digits in lower case")
-    kind, version = kind_of(parse_body(body))
+    read = parse_body(body)
+    kind, version = kind_of(read)
     return Entry(
         body=body,
         log_id=bytes.fromhex(log_id),
@@ -139,6 +148,7 @@ def entry_from_annotation(text: str) -> Entry:
         proof=None,
         kind=kind,
         version=version,
+        read=(body, read),
     )
 
 
@@ -196,8 +206,9 @@ def _proof(document: object) -> Proof | None:
 def _object(document: object, known: frozenset[str], what: str) -> _Object:
     if not isinstance(document, dict):
         raise _malformed(f"{what} is {type(document).__name__}, expected an object")
-    for key in document.keys() - known:
-        raise _malformed(f"{what} has an unknown member {key[:40]!r}")
+    if not document.keys() <= known:
+        unknown = next(key for key in document if key not in known)
+        raise _malformed(f"{what} has an unknown member {unknown[:40]!r}")
     return document
 
 

@@ -1,5 +1,6 @@
 """What the bodies of log entries are made of: digests, keys in PEM form, base64 once or twice."""
 
+from binascii import b2a_base64
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
@@ -71,6 +72,14 @@ def twice(text: object, what: str) -> bytes:
     """Decode base64 of base64."""
     once = from_base64(text, what, MALFORMED)
     return from_base64(once.decode("latin-1"), what, MALFORMED)
+
+
+def encoded_pem(der: bytes, label: str) -> str:
+    """Return a PEM block in base64, as logs have keys and certificates."""
+    text = b2a_base64(der, newline=False)
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    block = b"\n".join((_PEM_BEGIN.format(label).encode(), *lines, _PEM_END.format(label).encode(), b""))
+    return b2a_base64(block, newline=False).decode()
 
 
 def pem(data: bytes, label: str) -> bytes:

@@ -1,6 +1,6 @@
 """How a format module says what it concluded about one piece of evidence."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from preverify.model.evidence import Evidence
 from preverify.model.findings import Claim, Finding, Signing, Step
@@ -33,7 +33,7 @@ class Report:
 
     def about(self, claim: Claim, *, predicate_type: str = "", statement: str = "") -> "Report":
         """Return this report with what has been read."""
-        return replace(self, claim=claim, predicate_type=predicate_type, statement=statement)
+        return Report(evidence=self.evidence, claim=claim, predicate_type=predicate_type, statement=statement)
 
     def failed(self, step: Step, reason: Reason, detail: str, *, by: Signed | None = None) -> tuple[Finding, ...]:
         """Return the one finding that says why this evidence establishes nothing.

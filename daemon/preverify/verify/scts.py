@@ -43,7 +43,8 @@ def check_sct(leaf: Certificate, issuer: Certificate, ct_logs: Sequence[Log]) ->
     if not known:
         raise _invalid(f"made by log {sct.log_id.hex()}, which is none of the {len(ct_logs)} trusted ones")
     at = _moment(sct)
-    trusted = [each for each in known if each.valid.holds(at.replace(tzinfo=UTC))]
+    utc = at.replace(tzinfo=UTC)
+    trusted = [each for each in known if each.valid.holds(utc)]
     if not trusted:
         raise _invalid(f"made by log {sct.log_id.hex()} at {at.isoformat()}Z, when it was not trusted")
     signed = _signed_bytes(leaf, issuer, (at - _EPOCH) // _MILLISECOND, sct.extension_bytes)

@@ -1,9 +1,9 @@
 """The steps that every Sigstore signature has in common, however it was stored: who signed, vouched for by whom."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import TracebackType
 from typing import TypeVar
 
 from preverify.model.anchors import KeyAnchor, KeylessAnchor, Log, Stamps
@@ -24,6 +24,7 @@ from preverify.verify.timestamps import check_response
 from preverify.verify.trusting import Trusting
 
 _T = TypeVar("_T")
+_BY_CERTIFICATE = "signed with a certificate, expected one of the trusted keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,8 @@ class Conclusion:
 
     def failures(self, report: Report) -> tuple[Finding, ...]:
         """Return the findings about anchors that do not hold."""
+        if not self.stopped:
+            return ()
         stops = (report.failed(stop.step, stop.reason, stop.detail, by=stop.by) for stop in self.stopped)
         return tuple(finding for findings in stops for finding in findings)
 
@@ -95,20 +98,49 @@ def conclude(material: Material, trusting: Trusting, *, hint: str = "") -> Concl
     """
     by_key = _by_key(material, trusting) if material.keys else Conclusion()
     if material.certificate is not None and trusting.keyless:
-        return by_key + _by_certificate(material, material.certificate, trusting)
+        by_certificate = _by_certificate(material, material.certificate, trusting)
+        return by_key + by_certificate if by_key.held or by_key.stopped else by_certificate
     if by_key.held or by_key.stopped:
         return by_key
     return Conclusion(stopped=(_nobody(material, trusting, hint),))
 
 
+def conclude_bare(
+    signature: bytes,
+    message: bytes,
+    trusting: Trusting,
+    *,
+    certified: Callable[[], bool] | None = None,
+    hint: str = "",
+) -> Conclusion:
+    """Say as `conclude` who signed, where nothing but keys counts (`Trusting.bare`): the short way of most evidence.
+
+    Args:
+        signature: The raw bytes.
+        message: The exact bytes that it should cover.
+        trusting: The anchors.
+        certified: Says whether a certificate came with the signature, for wording only; None: there is none.
+        hint: As there.
+    """
+    holders = trusting.keyring.holders(signature, message)
+    if holders:
+        return Conclusion(held=tuple([Signed(signer=key.id) for key in holders]))
+    stop = _no_key(signature, message, trusting, hint, certified=certified is not None and certified())
+    return Conclusion(stopped=(stop,))
+
+
 def _nobody(material: Material, trusting: Trusting, hint: str) -> Stop:
     """Say why a signature that no anchor claims establishes nothing."""
     if not material.keys:
-        detail = "signed with a certificate, expected one of the trusted keys"
-        return Stop(step=Step.PARSED, reason=Reason.WRONG_KEY, detail=detail)
-    reason, detail = trusting.keyring.explain(material.signature, material.message, hint)
-    if reason is Reason.WRONG_KEY and material.certificate is not None:
-        detail = "signed with a certificate, expected one of the trusted keys"
+        return Stop(step=Step.PARSED, reason=Reason.WRONG_KEY, detail=_BY_CERTIFICATE)
+    certified = material.certificate is not None
+    return _no_key(material.signature, material.message, trusting, hint, certified=certified)
+
+
+def _no_key(signature: bytes, message: bytes, trusting: Trusting, hint: str, *, certified: bool) -> Stop:
+    reason, detail = trusting.keyring.explain(signature, message, hint)
+    if reason is Reason.WRONG_KEY and certified:
+        detail = _BY_CERTIFICATE
     return Stop(step=Step.PARSED, reason=reason, detail=detail)
 
 
@@ -167,6 +199,28 @@ class _Stopped(Refused):
         self.step = step
 
 
+class _StoppingAt:
+    """Turns refusals into stops at a step."""
+
+    __slots__ = ("_step",)
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    def __enter__(self) -> None:
+        """Begin the step."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raise `_Stopped` in place of a refusal."""
+        if isinstance(error, Refused):
+            raise _Stopped(self._step, error) from error
+
+
+_parsing, _signing = _StoppingAt(Step.PARSED), _StoppingAt(Step.SIGNED)
+
+
 def _keyless(material: Material, der: bytes, anchor: KeylessAnchor, trusting: Trusting) -> Signed:
     """Verify a signature by certificate. Numbers are those of the client specification's steps.
 
@@ -177,7 +231,7 @@ def _keyless(material: Material, der: bytes, anchor: KeylessAnchor, trusting: Tr
         Sigstore client specification, "Verification"; formats of cosign follow the same steps.
     """
     root = trusting.root(anchor)
-    with _stopping_at(Step.PARSED):
+    with _parsing:
         leaf = parse_certificate(der)
         # Step (8) before the others: a signature that its own certificate does not verify makes everything else moot.
         _check_signature(leaf, material)
@@ -188,21 +242,13 @@ def _keyless(material: Material, der: bytes, anchor: KeylessAnchor, trusting: Tr
         _check_times(times, anchor)
         # Steps (3) and (7): the chain, at each of these times; without any, now is the time that counts.
         path = check_path(leaf, root.authorities, tuple(time.at for time in times) or (trusting.now,))
-    with _stopping_at(Step.SIGNED):
+    with _signing:
         # Step (4): the certificate was logged itself.
         ct = (check_sct(leaf, path.issuer, root.ct_logs),) if anchor.sct else ()
         # Step (5): what the certificate says of its owner; whether that is the wanted one is for policies to say.
         who = identity_of(leaf)
     rests_on = tuple(sorted({*_ids(times, logged.by), *ct, path.authority_id}))
     return _signed(anchor, who, leaf.key.id, times, rests_on, None if times else path.until)
-
-
-@contextmanager
-def _stopping_at(step: Step) -> Iterator[None]:
-    try:
-        yield
-    except Refused as refused:
-        raise _Stopped(step, refused) from refused
 
 
 def _check_signature(leaf: Certificate, material: Material) -> None:
@@ -293,19 +339,14 @@ def _logged(material: Material, demand: Log, root: SigstoreRoot, stamps: Sequenc
     by: dict[str, TrustedTime | None] = {}
     untrusted: Refused | None = None
     described = material.described(spki)
-    known = frozenset(log.id for log in root.logs)
+    known = [log.id for log in root.logs]
+    at = tuple([stamp.at for stamp in stamps])
     for entry in _readable(material.entries):
         try:
             # First what it is about: that says more than a proof which then cannot hold either.
             if entry.log_id in known:
                 check_body(entry, described)
-            fact = check_entry(
-                entry,
-                root.logs,
-                promise=material.promise,
-                proof=material.proof,
-                times=tuple(stamp.at for stamp in stamps),
-            )
+            fact = check_entry(entry, root.logs, promise=material.promise, proof=material.proof, times=at)
         except Refused as refused:
             if refused.reason is not Reason.LOG_UNTRUSTED:
                 raise

@@ -13,7 +13,7 @@ from preverify.verify.log_bodies import Described, Enveloped, Message
 from preverify.verify.refusal import Refused
 from preverify.verify.report import Report
 from preverify.verify.signed_statement import verify_statement
-from preverify.verify.sigstore import Conclusion, Material, conclude
+from preverify.verify.sigstore import Conclusion, Material, conclude, conclude_bare
 from preverify.verify.trusting import Trusting
 
 NAME: str = "sigstore-bundle"
@@ -73,6 +73,9 @@ def check_chain(bundle: BundleDocument) -> None:
 def envelope_conclusion(bundle: BundleDocument, envelope: Envelope, trusting: Trusting) -> Conclusion:
     """Say under which anchors the envelope of a bundle is signed."""
     message = envelope.signed_bytes
+    if trusting.bare and not bundle.certificates:
+        (signature,) = envelope.signatures
+        return conclude_bare(signature, message, trusting, hint=bundle.hint)
     content = Enveloped(payload_type=envelope.payload_type, payload=envelope.payload, pae=message)
     return conclude(_material(bundle, envelope.signatures[0], message, content), trusting, hint=bundle.hint)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from preverify.verify import der
 from preverify.verify.algorithms import HASHES, Hash
@@ -13,8 +13,9 @@ _BOOLEAN, _TIME = 0x01, 0x18
 _MILLIS, _MICROS = 0x80, 0x81
 _TSA, _EXTENSIONS = 0xA0, 0xA1
 _TRUE = b"\x01\x01\xff"
+_BEHIND = {tag: place for place, tag in enumerate((SEQUENCE, _BOOLEAN, INTEGER, _TSA, _EXTENSIONS))}
 _ONE = der.element(INTEGER, b"\x01")
-_MOMENT = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{0,5}[1-9]))?Z")
+_MOMENT = re.compile(rb"\d{14}(?:\.(\d{0,5}[1-9]))?Z")
 _NAMES = frozenset((0xA0, 0x81, 0x82, 0xA3, 0xA4, 0xA5, 0x86, 0x87, 0x88))
 """Tags of a GeneralName."""
 
@@ -83,34 +84,37 @@ def _moment(each: Element) -> datetime:
     found = _MOMENT.fullmatch(each.content)
     if each.tag != _TIME or found is None:
         raise ValueError(f"a time {ascii(each.content)[:40]} that DER does not allow")
-    *parts, fraction = found.groups()
-    year, month, day, hour, minute, second = map(int, parts)
-    micros = int(fraction.ljust(6, b"0")) if fraction else 0
-    return datetime(year, month, day, hour, minute, second, micros, UTC)
+    whole = datetime.fromisoformat(f"{each.content[:8].decode()}T{each.content[8:14].decode()}+00:00")
+    return whole.replace(microsecond=int(found[1].ljust(6, b"0"))) if found[1] else whole
 
 
 def _optional(rest: Sequence[Element]) -> timedelta | None:
     """Read what may stand behind the time, each at most once and in order; return the accuracy."""
-    left = list(rest)
-
-    def next_is(tag: int) -> bool:
-        return bool(left) and left[0].tag == tag
-
-    accuracy = _accuracy(left.pop(0).content) if next_is(SEQUENCE) else None
-    if next_is(_BOOLEAN) and left.pop(0).whole != _TRUE:  # false goes without saying, and so must
-        raise ValueError("an ordering that DER does not allow")
-    if next_is(INTEGER) and integer(left.pop(0).content) < 0:
-        raise ValueError("a negative nonce")
-    if next_is(_TSA):
-        (name,) = der.elements(left.pop(0).content)
-        if name.tag not in _NAMES:
-            raise ValueError(f"the authority is named by tag {name.tag:02x}, expected a general name")
-    if next_is(_EXTENSIONS):
-        for extension in der.elements(left.pop(0).content):
-            _check_extension(extension)
-    if left:
-        raise ValueError(f"tag {left[0].tag:02x} behind the time, where nothing may stand")
+    accuracy = None
+    before = -1
+    for each in rest:
+        place = _BEHIND.get(each.tag, -1)
+        if place <= before:
+            raise ValueError(f"tag {each.tag:02x} behind the time, where nothing of it may stand")
+        before = place
+        if each.tag == SEQUENCE:
+            accuracy = _accuracy(each.content)
+        elif each.tag == _BOOLEAN and each.whole != _TRUE:  # false goes without saying, and so must
+            raise ValueError("an ordering that DER does not allow")
+        elif each.tag == INTEGER and integer(each.content) < 0:
+            raise ValueError("a negative nonce")
+        elif each.tag == _TSA:
+            _check_name(each.content)
+        elif each.tag == _EXTENSIONS:
+            for extension in der.elements(each.content):
+                _check_extension(extension)
     return accuracy
+
+
+def _check_name(content: bytes) -> None:
+    (name,) = der.elements(content)
+    if name.tag not in _NAMES:
+        raise ValueError(f"the authority is named by tag {name.tag:02x}, expected a general name")
 
 
 def _check_extension(extension: Element) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha1, sha256
+from itertools import pairwise
 
 from preverify.model.reasons import Reason
 from preverify.verify import der
@@ -225,12 +227,13 @@ def _set(data: bytes) -> Sequence[Element]:
         X.690, section 11.6.
     """
     found = der.elements(data)
-    wholes = [each.whole for each in found]
-    if wholes != sorted(wholes):
-        raise ValueError("a set that is not in the order of DER")
+    for before, after in pairwise(found):
+        if before.whole > after.whole:
+            raise ValueError("a set that is not in the order of DER")
     return found
 
 
+@lru_cache(maxsize=64)
 def _named(value: bytes, kind: bytes) -> tuple[Hash, bytes]:
     """Return how a signing-certificate attribute names the signer's certificate: the first in its list."""
     listed = der.elements(der.only(value, SEQUENCE))[0]

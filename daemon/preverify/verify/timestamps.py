@@ -94,7 +94,7 @@ def distinct(stamps: Iterable[Stamp]) -> tuple[Stamp, ...]:
 def _check(token: Token, leaf: Certificate, authorities: Sequence[Authority]) -> Stamp:
     """Check a token over the right bytes, made with `leaf`, if anybody's."""
     try:
-        check_leaf(leaf, _STAMPING)
+        _check_stamper(leaf)
         path, until = _anchored(leaf, authorities, token.info.at)
     except Refused as error:
         raise Refused(Reason.TIMESTAMP_UNTRUSTED, f"the time stamp: {error.detail}"[:300]) from error
@@ -107,6 +107,11 @@ def _check(token: Token, leaf: Certificate, authorities: Sequence[Authority]) ->
         chain=tuple(each.der for each in path),
         until=until,
     )
+
+
+@lru_cache(maxsize=64)
+def _check_stamper(leaf: Certificate) -> None:
+    check_leaf(leaf, _STAMPING)
 
 
 def _of(token: Token, signed: bytes) -> Token:
@@ -144,22 +149,30 @@ def _anchored(
     return (leaf, *path.chain), path.until
 
 
-def _check_form(path: Sequence[Certificate], at: datetime) -> None:
+def _check_form(path: tuple[Certificate, ...], at: datetime) -> None:
     """Check what OpenSSL, and so most who verify time stamps, demands of a chain beyond RFC 5280.
 
     The last second of a certificate is past it, the key that stamps does nothing but sign, the root has signed itself,
     and identifiers of an issuer's key are those that the issuer says it has.
     """
-    leaf, root = path[0], path[-1]
     if any(at >= each.not_after for each in path):
         raise invalid(f"made in the last second of a certificate, at {at.isoformat()}: it is taken for expired")
+    if wrong := _wrong_form(path):
+        raise invalid(wrong)
+
+
+@lru_cache(maxsize=64)
+def _wrong_form(path: tuple[Certificate, ...]) -> str:
+    """Return what is wrong with a chain at all times; empty where nothing is."""
+    leaf, root = path[0], path[-1]
     if not _only_signs(leaf):
-        raise invalid(f"the certificate of {leaf.name!r} is for more than signatures (key usage)")
+        return f"the certificate of {leaf.name!r} is for more than signatures (key usage)"
     if root.issuer != root.subject:
-        raise invalid(f"the chain ends at {root.name!r}, expected a certificate that is signed by itself")
+        return f"the chain ends at {root.name!r}, expected a certificate that is signed by itself"
     for child, issuer in zip(path, (*path[1:], root), strict=True):
         if not _identifies(child, issuer):
-            raise invalid(f"the certificate of {child.name!r} identifies another issuer than {issuer.name!r}")
+            return f"the certificate of {child.name!r} identifies another issuer than {issuer.name!r}"
+    return ""
 
 
 def _only_signs(leaf: Certificate) -> bool:

@@ -98,6 +98,9 @@ def test_pss_signatures_of_authorities_are_read() -> None:
         return made.public_bytes(pki.Encoding.DER)
 
     assert check_path(parse_certificate(below(hashes.SHA384())), [root.authority()], [AT])
+    other = pki.root("pss root", kind="rsa2048", secret=pki.key("rsa2048", "another"))
+    with pytest.raises(Refused, match="did not sign it"):
+        check_path(parse_certificate(below(hashes.SHA384())), [other.authority()], [AT])
     with pytest.raises(Refused, match="signed with sha224"):
         parse_certificate(below(hashes.SHA224()))
 

@@ -68,6 +68,14 @@ def test_a_certificate_in_the_annotations_changes_nothing_in_key_mode() -> None:
     layer = signed_layer(signed.payload(DIGEST))
     beside = replace(layer, annotations=(*layer.annotations, ("dev.sigstore.cosign/certificate", "junk")))
     assert one(beside).established
+    assert one(beside, "ec2").detail == "verifies under none of the 1 trusted keys"
+
+
+def test_a_certificate_in_the_annotations_is_named_where_no_key_holds() -> None:
+    (layer,) = signed.evidence("legacy-keyless-email")
+    finding = one(layer, image=signed.image("legacy-keyless-email"))
+    assert (finding.reason, finding.step) == (Reason.WRONG_KEY, Step.PARSED)
+    assert finding.detail == "signed with a certificate, expected one of the trusted keys"
 
 
 def test_wrong_key() -> None:
@@ -173,6 +181,16 @@ def test_old_spellings_hold_where_they_stand_alone() -> None:
     finding = one(signed_layer(document))
     assert finding.established
     assert finding.annotations == (("env", "prod"),)
+
+
+def test_members_that_nobody_knows_change_nothing() -> None:
+    assert one(signed_layer({"critical": {**CRITICAL, "more": 1}, "Optional": {}, "comment": "x"})).established
+
+
+@pytest.mark.parametrize("extra", [{"Critical": CRITICAL}, {"CRITICAL": None}, {"Optional": {}, "optional": {}}])
+def test_two_spellings_are_refused(extra: dict[str, Any]) -> None:
+    finding = one(signed_layer({"critical": CRITICAL, **extra}))
+    assert (finding.reason, finding.step) == (Reason.PAYLOAD_MALFORMED, Step.SIGNED)
 
 
 def test_a_payload_needs_no_optional_part() -> None:

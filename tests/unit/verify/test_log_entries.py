@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,6 +45,14 @@ def test_an_entry_of_a_bundle() -> None:
     assert (entry.proof.log_index, entry.proof.tree_size, len(entry.proof.hashes)) == (75408392, 75408393, 11)
     assert entry.proof.checkpoint.startswith("rekor.sigstore.dev - ")
     assert json.loads(entry.body)["kind"] == "hashedrekord"
+
+
+def test_what_was_read_of_a_body_is_never_taken_for_another() -> None:
+    entry = entry_from_annotation(ANNOTATION)
+    assert entry.document()["kind"] == "hashedrekord"
+    with pytest.raises(MalformedEvidence):
+        replace(entry, body=b"{}garbage").document()
+    assert entry_from_bundle(BUNDLE).document()["kind"] == "hashedrekord"
 
 
 def test_an_entry_of_an_annotation() -> None:
