@@ -120,5 +120,7 @@ def _named(text: str) -> str:
     parts = text.split("/")
     if len(parts) not in (2, 3) or not all(_PART.fullmatch(part) for part in parts):
         raise ValueError(f"{text[:60]!r} is no platform, expected os/architecture or os/architecture/variant")
+    if parts[0] == "unknown":
+        raise ValueError(f"{text[:60]!r} is what builders' statements stand under, and nothing that runs")
     # Not completed by what a missing variant implies: `linux/arm` is meant to be all of them.
     return platform_name(*parts) if len(parts) == 3 else "/".join(platform_name(*parts).split("/")[:2])

@@ -68,6 +68,7 @@ def test_what_is_written_has_one_form(written: str | list[str], canonical: str |
         (["linux//v2"], "is no platform"),
         (["/amd64"], "is no platform"),
         (["Linux/amd64"], "is no platform"),
+        (["unknown/unknown"], "is what builders' statements stand under"),
     ],
 )
 def test_what_is_unclear_is_refused(written: str | list[str], sentence: str) -> None:
