@@ -33,7 +33,7 @@ CASES = {
 NEEDED: dict[str, tuple[str, ...]] = {
     "legacy-key-ec1": (
         "cosign_legacy: read_payload",
-        "cosign_legacy: conclude",
+        "cosign_legacy: conclude_bare",
         "keyring: Keyring.holders",
         "keys: _holds",
     ),

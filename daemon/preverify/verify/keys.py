@@ -74,7 +74,7 @@ class PublicKey:
 
     def verify_as(self, algorithm: Algorithm, signature: bytes, message: bytes) -> bool:
         """Say whether a signature holds by exactly this algorithm, as where its name is part of what is signed."""
-        return isinstance(self.raw, algorithm.of) and _any_holds(self.raw.verify, (algorithm.how,), signature, message)
+        return isinstance(self.raw, algorithm.of) and _holds(self.raw.verify, (algorithm.how,), signature, message)
 
 
 def load_public_key(data: bytes) -> TrustedKey:
@@ -137,7 +137,7 @@ def verify_signature(key: TrustedKey, signature: bytes, message: bytes, scheme: 
     if scheme is Scheme.BY_KEY:
         return prepared(key.spki).verify(signature, message)
     rsa_key = load_der_public_key(key.spki)
-    return isinstance(rsa_key, rsa.RSAPublicKey) and _any_holds(rsa_key.verify, ((_PSS, _SHA256),), signature, message)
+    return isinstance(rsa_key, rsa.RSAPublicKey) and _holds(rsa_key.verify, ((_PSS, _SHA256),), signature, message)
 
 
 def _canonical(key: PublicKeyTypes) -> bytes:
@@ -147,19 +147,19 @@ def _canonical(key: PublicKeyTypes) -> bytes:
 def _verifier(key: PublicKeyTypes) -> Callable[[bytes, bytes], bool]:
     """Return the one check that suits `key`, or refuse the key by name."""
     if isinstance(key, ec.EllipticCurvePublicKey) and (algorithms := _ECDSA.get(key.curve.name)):
-        return partial(_any_holds, key.verify, tuple((each,) for each in algorithms))
+        return partial(_holds, key.verify, tuple((each,) for each in algorithms))
     if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
-        return partial(_any_holds, key.verify, ((_PKCS1, _SHA256),))
+        return partial(_holds, key.verify, ((_PKCS1, _SHA256),))
     if isinstance(key, Ed25519PublicKey):
-        return partial(_any_holds, key.verify, ((),))
+        return partial(_holds, key.verify, ((),))
     raise BadInput(f"{_name(key)} is not accepted, expected {ACCEPTED}")
 
 
 def _digest_verifier(key: PublicKeyTypes) -> Callable[[bytes, bytes], bool]:
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return partial(_any_holds, key.verify, ((_ECDSA_PREHASHED,),))
+        return partial(_holds, key.verify, ((_ECDSA_PREHASHED,),))
     if isinstance(key, rsa.RSAPublicKey):
-        return partial(_any_holds, key.verify, ((_PKCS1, _PREHASHED),))
+        return partial(_holds, key.verify, ((_PKCS1, _PREHASHED),))
     return _never_holds  # Ed25519 signs the message itself
 
 
@@ -176,7 +176,7 @@ def _name(key: PublicKeyTypes) -> str:
     return f"a key of kind {type(key).__name__.removesuffix('PublicKey')}"
 
 
-def _any_holds(check: Callable[..., None], ways: Sequence[tuple[Any, ...]], signature: bytes, message: bytes) -> bool:
+def _holds(check: Callable[..., None], ways: Sequence[tuple[Any, ...]], signature: bytes, message: bytes) -> bool:
     """Say whether a signature holds in one of several ways, each what `check` is told beside."""
     for how in ways:
         try:
