@@ -80,7 +80,8 @@ class Evidence:
     def id(self) -> str:
         """Name this evidence by content: same manifest, same layer, same id, wherever it was found."""
         # Compact JSON of the four, written out: none of them can hold a character that JSON escapes.
-        text = f'["{self.format.value}","{self.manifest}",{self.index},"{self.digest}"]'
+        manifest, digest = self.manifest, self.digest
+        text = f'["{self.format}","{manifest.algorithm}:{manifest.hex}",{self.index},"{digest.algorithm}:{digest.hex}"]'
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
     def annotation(self, key: str) -> str | None:

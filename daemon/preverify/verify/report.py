@@ -47,7 +47,7 @@ class Report:
         return (
             Finding(
                 evidence=self.evidence.id,
-                format=self.evidence.format.value,
+                format=str(self.evidence.format),
                 claim=self.claim,
                 step=step,
                 reason=reason,
@@ -55,7 +55,7 @@ class Report:
                 signer="" if by is None else by.signer,
                 predicate_type=self.predicate_type,
                 statement=self.statement,
-                place=self.evidence.place.value,
+                place=str(self.evidence.place),
                 signing=None if by is None else by.signing,
             ),
         )
@@ -77,7 +77,7 @@ class Report:
         return (
             Finding(
                 evidence=evidence.id,
-                format=evidence.format.value,
+                format=str(evidence.format),
                 claim=self.claim,
                 step=Step.ESTABLISHED,
                 reason=Reason.OK,
@@ -86,7 +86,7 @@ class Report:
                 predicate_type=self.predicate_type,
                 annotations=annotations,
                 statement=self.statement,
-                place=evidence.place.value,
+                place=str(evidence.place),
                 signing=signing,
                 predicate=predicate,
             ),

@@ -118,7 +118,9 @@ def _read_subject(document: object) -> StatementSubject:
 
 def text_members(document: dict[str, object] | None) -> tuple[tuple[str, str], ...]:
     """Return the members whose values are text, sorted. Others can equal nothing that a policy asks for."""
-    return tuple(sorted((key, value) for key, value in (document or {}).items() if isinstance(value, str)))
+    if not document:
+        return ()
+    return tuple(sorted((key, value) for key, value in document.items() if isinstance(value, str)))
 
 
 def _malformed(detail: str) -> MalformedEvidence:
