@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from preverify.verify.log_bodies import check_body
-from preverify.verify.log_entries import Entry
+from preverify.verify.logs.bodies import check_body
+from preverify.verify.logs.entries import Entry
 from preverify.verify.refusal import Refused
 from support import logged
 

@@ -15,7 +15,7 @@ import pytest
 from preverify.model.errors import BadConfiguration
 from preverify.model.evidence import Evidence
 from preverify.model.verdicts import Outcome
-from preverify.verify.cosign_legacy import (
+from preverify.verify.formats.cosign_legacy import (
     CERTIFICATE_ANNOTATION,
     LOG_ANNOTATION,
     STAMP_ANNOTATION,

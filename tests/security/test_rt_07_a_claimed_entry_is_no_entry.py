@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from preverify.verify.log_entries import Entry
-from preverify.verify.logs import check_entry
+from preverify.verify.logs.entries import Entry
+from preverify.verify.logs.witness import check_entry
 from preverify.verify.refusal import Refused
 from support.logged import Ledger
 

@@ -17,7 +17,7 @@ from preverify.model.reasons import Reason
 from preverify.model.trust import Trust
 from preverify.model.verdicts import Outcome
 from preverify.verify import verify
-from preverify.verify.cosign_legacy import LOG_ANNOTATION
+from preverify.verify.formats.cosign_legacy import LOG_ANNOTATION
 from support import pki, signed
 from support.recorded import IMAGE, KEYLESS, Instance, in_bundle, verdict
 

@@ -8,7 +8,7 @@ import pytest
 
 from preverify.model.evidence import Evidence, Format
 from preverify.model.verdicts import Outcome, Verdict
-from preverify.verify.cosign_legacy import CERTIFICATE_ANNOTATION
+from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION
 from support import notary, pki, signed
 from support.deciding import decide, decide_documents
 

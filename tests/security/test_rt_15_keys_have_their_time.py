@@ -12,7 +12,7 @@ import pytest
 
 from preverify.model.evidence import Evidence
 from preverify.model.verdicts import Outcome, Verdict
-from preverify.verify.cosign_legacy import LOG_ANNOTATION, SIGNATURE_ANNOTATION, STAMP_ANNOTATION
+from preverify.verify.formats.cosign_legacy import LOG_ANNOTATION, SIGNATURE_ANNOTATION, STAMP_ANNOTATION
 from support import pki, signed
 from support.recorded import IMAGE, Instance, annotated, in_bundle, verdict
 

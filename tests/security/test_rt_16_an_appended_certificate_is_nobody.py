@@ -7,7 +7,7 @@ from asn1crypto import cms, core
 
 from preverify.model.reasons import Reason
 from preverify.verify.refusal import Refused
-from preverify.verify.timestamps import Stamp, check_response, check_token
+from preverify.verify.stamps.responses import Stamp, check_response, check_token
 from support import pki
 from support.real_certificates import recorded
 

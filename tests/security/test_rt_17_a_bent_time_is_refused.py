@@ -3,10 +3,10 @@
 import pytest
 
 from preverify.model.reasons import Reason
-from preverify.verify import der
+from preverify.verify.encodings import der
 from preverify.verify.refusal import Refused
-from preverify.verify.timestamp_tokens import token_of
-from preverify.verify.timestamps import check_response
+from preverify.verify.stamps.responses import check_response
+from preverify.verify.stamps.tokens import token_of
 from support import pki
 from support.real_certificates import recorded
 

@@ -15,8 +15,10 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Evidence, Format
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome
-from preverify.verify import certificate_der, keyring, sigstore_bundle
-from preverify.verify.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
+from preverify.verify.certificates import certificate as certificate_der
+from preverify.verify.formats import sigstore_bundle
+from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
+from preverify.verify.keys import keyring
 from preverify.verify.refusal import Refused
 from support import notary, signed
 from support.deciding import decide, decide_policies
@@ -32,46 +34,54 @@ CASES = {
 # found, so that a search that finds little is noticed.
 NEEDED: dict[str, tuple[str, ...]] = {
     "legacy-key-ec1": (
-        "cosign_legacy: read_payload",
-        "cosign_legacy: conclude_bare",
-        "keyring: Keyring.holders",
-        "keys: _holds",
+        "formats.cosign_legacy: read_payload",
+        "formats.cosign_legacy: conclude_bare",
+        "keys.keyring: Keyring.holders",
+        "keys.public_keys: _holds",
     ),
-    "legacy-key-timestamp": ("sigstore: check_response", "cosign_legacy: exact_members", "timestamps: _check"),
-    "bundle-key-logged-rekor1": ("sigstore: check_entry", "sigstore: check_body", "bundle_document: entry_from_bundle"),
+    "legacy-key-timestamp": (
+        "sigstore.steps: check_response",
+        "formats.cosign_legacy: exact_members",
+        "stamps.responses: _check",
+    ),
+    "bundle-key-logged-rekor1": (
+        "sigstore.steps: check_entry",
+        "sigstore.steps: check_body",
+        "sigstore.bundle_document: entry_from_bundle",
+    ),
     "legacy-keyless-email": (
-        "cosign_legacy: parse_pem_chain",
-        "cosign_legacy: entry_from_annotation",
-        "sigstore: check_sct",
-        "sigstore: check_path",
-        "sigstore: identity_of",
-        "sigstore: leaf_verifies",
-        "logs: _check_promise",
+        "formats.cosign_legacy: parse_pem_chain",
+        "formats.cosign_legacy: entry_from_annotation",
+        "sigstore.steps: check_sct",
+        "sigstore.steps: check_path",
+        "sigstore.steps: identity_of",
+        "sigstore.steps: leaf_verifies",
+        "logs.witness: _check_promise",
     ),
     "bundle-keyless-email": (
-        "sigstore_bundle: read_bundle",
-        "sigstore_bundle: check_chain",
-        "bundle_document: read_envelope",
-        "signed_statement: read_statement",
-        "logs: open_checkpoint",
-        "logs: root_of",
-        "timestamps: check_leaf",
-        "scts: _verifies",
+        "formats.sigstore_bundle: read_bundle",
+        "formats.sigstore_bundle: check_chain",
+        "sigstore.bundle_document: read_envelope",
+        "sigstore.signed_statement: read_statement",
+        "logs.witness: open_checkpoint",
+        "logs.witness: root_of",
+        "stamps.responses: check_leaf",
+        "certificates.scts: _verifies",
     ),
-    "bundle-keyless-rekor1": ("logs: _check_promise", "sigstore: check_body"),
-    "legacy-cert-expired-timestamped": ("sigstore: check_path", "sigstore: check_response"),
-    "bundle-gh-good": ("signed_statement: facts_of", "predicates.provenance_v1: read"),
+    "bundle-keyless-rekor1": ("logs.witness: _check_promise", "sigstore.steps: check_body"),
+    "legacy-cert-expired-timestamped": ("sigstore.steps: check_path", "sigstore.steps: check_response"),
+    "bundle-gh-good": ("sigstore.signed_statement: facts_of", "predicates.provenance_v1: read"),
     "legacy-att-vuln": (
-        "cosign_legacy: parse_envelope",
-        "cosign_legacy: verify_statement",
+        "formats.cosign_legacy: parse_envelope",
+        "formats.cosign_legacy: verify_statement",
         "predicates.vulnerabilities: read",
     ),
-    "notation-jws-timestamped": ("notation_jws: verify_envelope", "notation: check_token"),
-    "notation-cose-crl-good": ("notation_cose: decode", "notation: check_chain", "crls: _read"),
-    "notation-jws-identity-right": ("notation: check_chain",),
+    "notation-jws-timestamped": ("formats.notation_jws: verify_envelope", "notation.steps: check_token"),
+    "notation-cose-crl-good": ("formats.notation_cose: decode", "notation.steps: check_chain", "revoked.crls: _read"),
+    "notation-jws-identity-right": ("notation.steps: check_chain",),
 }
 
-DECIDES_NOTHING = ("verify.certificate_der: _label", "verify.revocation: ")
+DECIDES_NOTHING = ("verify.certificates.certificate: _label", "verify.revocation: ")
 """What only names a certificate for people, or says what to ask: a question that is not asked leaves something unknown,
 and what is unknown denies. Here all that is known stands beside the evidence already."""
 

@@ -10,8 +10,12 @@ import pytest
 from preverify.model import proto_json, trust, trusted_root
 from preverify.model.errors import BadConfiguration
 from preverify.model.trusted_root import MEDIA_TYPES, parse_trusted_root
-from preverify.verify import checkpoints, log_bodies, log_entries, log_fields, logs, merkle
-from preverify.verify.logs import check_entry
+from preverify.verify.logs import bodies as log_bodies
+from preverify.verify.logs import checkpoints, merkle
+from preverify.verify.logs import entries as log_entries
+from preverify.verify.logs import fields as log_fields
+from preverify.verify.logs import witness as logs
+from preverify.verify.logs.witness import check_entry
 from preverify.verify.refusal import Refused
 from support.logged import Ledger, b64, entry_of, record, root
 

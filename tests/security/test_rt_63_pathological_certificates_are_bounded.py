@@ -9,9 +9,9 @@ import pytest
 from cryptography import x509
 
 from preverify.model.reasons import Reason
-from preverify.verify.certificates import parse_certificate
+from preverify.verify.certificates.paths import parse_certificate
 from preverify.verify.refusal import Refused
-from preverify.verify.timestamps import check_response
+from preverify.verify.stamps.responses import check_response
 from support import pki
 
 SEED = 63
@@ -19,10 +19,10 @@ MAX_MEGABYTES = 64
 CHILD = """
 import json, resource, socket, sys, warnings
 from preverify.model.trust import Authority
-from preverify.verify.certificates import check_path, parse_certificate
-from preverify.verify.fulcio import identity_of
+from preverify.verify.certificates.paths import check_path, parse_certificate
+from preverify.verify.certificates.fulcio import identity_of
 from preverify.verify.refusal import Refused
-from preverify.verify.timestamps import check_response
+from preverify.verify.stamps.responses import check_response
 from datetime import datetime
 def no_network(*args): raise AssertionError("a socket was asked for")
 socket.socket.connect = no_network

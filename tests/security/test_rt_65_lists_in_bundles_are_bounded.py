@@ -16,9 +16,10 @@ from preverify.model.evidence import Evidence, Format
 from preverify.model.findings import Finding
 from preverify.model.reasons import Reason
 from preverify.model.trust import Trust
-from preverify.verify import notation_envelope
 from preverify.verify import verify as verify_anchored
-from preverify.verify.bundle_document import (
+from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
+from preverify.verify.notation import attributes as notation_envelope
+from preverify.verify.sigstore.bundle_document import (
     MAX_BUNDLE_BYTES,
     MAX_CERTIFICATES,
     MAX_LOG_ENTRIES,
@@ -26,9 +27,8 @@ from preverify.verify.bundle_document import (
     MEDIA_TYPE,
     read_bundle,
 )
-from preverify.verify.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
-from preverify.verify.envelope import MAX_SIGNATURES
-from preverify.verify.statement import MAX_SUBJECTS
+from preverify.verify.statements.envelope import MAX_SIGNATURES
+from preverify.verify.statements.statement import MAX_SUBJECTS
 from support import notary, signed
 from support.fixtures import seed
 from support.signed import verify

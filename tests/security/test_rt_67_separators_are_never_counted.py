@@ -24,10 +24,10 @@ from preverify.model.trust import SigstoreRoot, Trust
 from preverify.registry.auth import parse_challenges
 from preverify.registry.urls import Url
 from preverify.verify import verify
-from preverify.verify.certificates import parse_certificate, parse_pem_chain
-from preverify.verify.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
-from preverify.verify.log_entries import entry_from_annotation, entry_from_bundle
-from preverify.verify.logs import check_entry
+from preverify.verify.certificates.paths import parse_certificate, parse_pem_chain
+from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
+from preverify.verify.logs.entries import entry_from_annotation, entry_from_bundle
+from preverify.verify.logs.witness import check_entry
 from preverify.verify.refusal import Refused
 from support import logged, notary, pki, signed
 from support.signed import b64, compact

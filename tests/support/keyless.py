@@ -11,7 +11,7 @@ from preverify.model.findings import Finding
 from preverify.model.reference import Repository, Subject
 from preverify.model.trust import Authority, SigstoreRoot, Trust
 from preverify.verify import verify
-from preverify.verify.cosign_legacy import CERTIFICATE_ANNOTATION, STAMP_ANNOTATION
+from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION, STAMP_ANNOTATION
 from support import pki, signed
 
 MANIFEST = b"{}"

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from preverify.model.dsse import pre_authentication_encoding
 from preverify.model.trust import Log, Period, SigstoreRoot
 from preverify.model.trusted_root import parse_trusted_root
-from preverify.verify.log_bodies import Described, Enveloped, Message
-from preverify.verify.log_entries import Entry, Proof, entry_from_annotation, entry_from_bundle
-from preverify.verify.logs import LogFact, check_entry
+from preverify.verify.logs.bodies import Described, Enveloped, Message
+from preverify.verify.logs.entries import Entry, Proof, entry_from_annotation, entry_from_bundle
+from preverify.verify.logs.witness import LogFact, check_entry
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "logs"
 Record = dict[str, Any]

@@ -18,7 +18,7 @@ from preverify.model.evidence import Evidence, Format, Image, Place
 from preverify.model.findings import Finding
 from preverify.model.reference import Repository, Subject
 from preverify.model.trust import Store, Trust
-from preverify.verify import notation_cose, notation_jws
+from preverify.verify.formats import notation_cose, notation_jws
 from preverify.verify.trusting import Trusting
 from support import pki
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from preverify.model.findings import Claim, Finding, Signing, Step
 from preverify.model.reasons import Reason
-from preverify.verify.certificate_der import parse_certificate
-from preverify.verify.fulcio import identity_of
+from preverify.verify.certificates.certificate import parse_certificate
+from preverify.verify.certificates.fulcio import identity_of
 from preverify.verify.predicates import read_predicate
 from support.policies import key
 

@@ -18,8 +18,8 @@ from preverify.model.evidence import Evidence
 from preverify.model.trust import SigstoreRoot
 from preverify.model.verdicts import Verdict
 from preverify.policy.documents import load
-from preverify.verify.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
-from preverify.verify.log_entries import Entry
+from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
+from preverify.verify.logs.entries import Entry
 from support import deciding, pki, signed
 from support.keyless import IMAGE
 from support.logged import Ledger

@@ -25,8 +25,8 @@ from preverify.model.reference import Repository, Subject
 from preverify.model.trust import Trust
 from preverify.verify import load_public_key
 from preverify.verify import verify as verify_anchored
-from preverify.verify.bundle_document import MEDIA_TYPE
-from preverify.verify.cosign_legacy import SIGNATURE_ANNOTATION, SIMPLE_SIGNING
+from preverify.verify.formats.cosign_legacy import SIGNATURE_ANNOTATION, SIMPLE_SIGNING
+from preverify.verify.sigstore.bundle_document import MEDIA_TYPE
 from support.predicates import minimal
 
 FIXTURES = Path(__file__).resolve().parent.parent / "vectors" / "fixtures"

@@ -7,8 +7,8 @@ from datetime import UTC
 from cryptography import x509
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
-from preverify.verify import der
-from preverify.verify.timestamps import Stamp
+from preverify.verify.encodings import der
+from preverify.verify.stamps.responses import Stamp
 
 _TAGGED_0 = 0xA0
 _TOLD = re.compile(r'data: "Verify error: ([^"]+)"')

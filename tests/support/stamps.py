@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 
-from preverify.verify import der
+from preverify.verify.encodings import der
 from support import pki
 
 TAGGED_0 = 0xA0

@@ -10,8 +10,9 @@ from preverify.model.evidence import Evidence, Flaw, Format, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.revocation import Wanted
 from preverify.model.trust import Trust
-from preverify.verify import buildkit, cosign_legacy, notation_cose, notation_jws, revocation, sigstore_bundle
-from preverify.verify.keys import load_public_key
+from preverify.verify import revocation
+from preverify.verify.formats import buildkit, cosign_legacy, notation_cose, notation_jws, sigstore_bundle
+from preverify.verify.keys.public_keys import load_public_key
 from preverify.verify.report import Report
 from preverify.verify.trusting import Trusting
 

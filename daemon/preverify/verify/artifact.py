@@ -8,8 +8,8 @@ from preverify.model.evidence import Evidence, Format, Image, Place
 from preverify.model.findings import Finding
 from preverify.model.reference import Repository, Subject
 from preverify.model.trust import Trust
-from preverify.verify.bundle_document import MEDIA_TYPE
-from preverify.verify.sigstore_bundle import verify_bundle
+from preverify.verify.formats.sigstore_bundle import verify_bundle
+from preverify.verify.sigstore.bundle_document import MEDIA_TYPE
 from preverify.verify.trusting import Trusting
 
 _NOWHERE = Repository("localhost", "artifact")

@@ -6,12 +6,12 @@ from preverify.model.anchors import Action
 from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.revocation import Wanted
-from preverify.verify import notation_cose, notation_jws
-from preverify.verify.notation import anchor_of, stamp_of, stamping_chain
-from preverify.verify.notation_certificates import Chain, check_signature, signing_chain
-from preverify.verify.notation_envelope import Envelope
+from preverify.verify.formats import notation_cose, notation_jws
+from preverify.verify.notation.attributes import Envelope
+from preverify.verify.notation.chains import Chain, check_signature, signing_chain
+from preverify.verify.notation.steps import anchor_of, stamp_of, stamping_chain
 from preverify.verify.refusal import Refused
-from preverify.verify.revoked import Answers, fresh_until, names_any, wanted_of
+from preverify.verify.revoked.chain import Answers, fresh_until, names_any, wanted_of
 from preverify.verify.trusting import Trusting
 
 __all__ = ["MAX_ROUNDS", "fresh_until", "wanted"]

@@ -6,8 +6,8 @@ from datetime import datetime
 from preverify.model.anchors import Anchor, KeyAnchor, KeylessAnchor, NotationAnchor
 from preverify.model.evidence import Evidence
 from preverify.model.trust import SigstoreRoot, Trust
-from preverify.verify.keyring import Keyring
-from preverify.verify.keys import prepared
+from preverify.verify.keys.keyring import Keyring
+from preverify.verify.keys.public_keys import prepared
 
 
 class Trusting:

@@ -14,20 +14,16 @@ from preverify.registry.gather import GatherLimits
 from preverify.registry.images import MAX_CHILDREN
 from preverify.registry.manifests import MAX_MANIFEST
 from preverify.registry.revocation import FetchLimits
-from preverify.verify import (
-    bundle_document,
-    certificate_der,
-    checkpoints,
-    cosign_legacy,
-    crls,
-    envelope,
-    log_entries,
-    notation_envelope,
-    ocsp,
-    revoked,
-    statement,
-    timestamp_tokens,
-)
+from preverify.verify.certificates import certificate as certificate_der
+from preverify.verify.formats import cosign_legacy
+from preverify.verify.logs import checkpoints
+from preverify.verify.logs import entries as log_entries
+from preverify.verify.notation import attributes as notation_envelope
+from preverify.verify.revoked import chain as revoked
+from preverify.verify.revoked import crls, ocsp
+from preverify.verify.sigstore import bundle_document
+from preverify.verify.stamps import tokens as timestamp_tokens
+from preverify.verify.statements import envelope, statement
 from preverify.webhooks import MAX_BODY_BYTES
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "limits.md").read_text()

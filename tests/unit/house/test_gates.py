@@ -63,8 +63,8 @@ def test_full_coverage_of_the_pure_rooms_passes_and_others_do_not_count() -> Non
     "missing", [{"missing_lines": [7], "missing_branches": []}, {"missing_lines": [], "missing_branches": [[7, -1]]}]
 )
 def test_a_line_or_branch_of_a_pure_room_that_was_not_reached_is_named(missing: dict[str, object]) -> None:
-    (problem,) = gates.uncovered(measured(**{"daemon/preverify/verify/envelope.py": missing}))
-    assert "verify/envelope.py" in problem
+    (problem,) = gates.uncovered(measured(**{"daemon/preverify/verify/statements/envelope.py": missing}))
+    assert "verify/statements/envelope.py" in problem
     assert "7" in problem
 
 

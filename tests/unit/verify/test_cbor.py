@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
-from preverify.verify.cbor import MAX_DEPTH, Tagged, decode, head
+from preverify.verify.encodings.cbor import MAX_DEPTH, Tagged, decode, head
 
 INTEGERS = st.integers(min_value=-(2**64), max_value=2**64 - 1)
 KEYS = st.one_of(INTEGERS, st.text(max_size=8))

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from preverify.model.reasons import Reason
 from preverify.model.trust import Authority, Period
-from preverify.verify import certificates
-from preverify.verify.certificate_der import MAX_CERTIFICATE_BYTES, shown_name
-from preverify.verify.certificates import (
+from preverify.verify.certificates import paths as certificates
+from preverify.verify.certificates.certificate import MAX_CERTIFICATE_BYTES, shown_name
+from preverify.verify.certificates.paths import (
     Purpose,
     authority_certificate,
     chains_of,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preverify.model.trust import Log
-from preverify.verify.checkpoints import Checkpoint, log_key, open_checkpoint
+from preverify.verify.logs.checkpoints import Checkpoint, log_key, open_checkpoint
 from preverify.verify.refusal import Refused
 from support import logged
 from support.logged import Ledger

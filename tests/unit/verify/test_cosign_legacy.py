@@ -13,7 +13,7 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Evidence, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
-from preverify.verify.cosign_legacy import MAX_PAYLOAD_BYTES, SIGNATURE_ANNOTATION, read_payload
+from preverify.verify.formats.cosign_legacy import MAX_PAYLOAD_BYTES, SIGNATURE_ANNOTATION, read_payload
 from support import signed
 from support.signed import verify
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preverify.model.reasons import Reason
-from preverify.verify.certificates import Certificate, parse_certificate
-from preverify.verify.crls import (
+from preverify.verify.certificates.paths import Certificate, parse_certificate
+from preverify.verify.refusal import Refused
+from preverify.verify.revoked.crls import (
     Crl,
     check_base,
     check_current,
@@ -23,7 +24,6 @@ from preverify.verify.crls import (
     read_crl,
     usable_url,
 )
-from preverify.verify.refusal import Refused
 from support import pki
 from support.notary import BETWEEN, NOW, SIGNER, signer
 from support.revocations import HOUR, Gone, crl, crl_marks, freshest_marks, scope

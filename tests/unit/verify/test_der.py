@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preverify.verify import der
+from preverify.verify.encodings import der
 
 
 def test_the_examples_hold() -> None:

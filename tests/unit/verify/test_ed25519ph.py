@@ -6,8 +6,8 @@ import hashlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preverify.verify.ed25519ph import is_ed25519ph
-from preverify.verify.keys import prepared
+from preverify.verify.keys.ed25519ph import is_ed25519ph
+from preverify.verify.keys.public_keys import prepared
 from support import signed
 
 RAW = prepared(signed.key("ed25519").spki).ed25519

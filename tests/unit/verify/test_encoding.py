@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
-from preverify.verify.encoding import from_base64
+from preverify.verify.encodings.text import from_base64
 
 
 @given(data=st.binary(max_size=100), url_safe=st.booleans())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
-from preverify.verify.envelope import MAX_ENVELOPE_BYTES, Envelope, parse_envelope, read_envelope
+from preverify.verify.statements.envelope import MAX_ENVELOPE_BYTES, Envelope, parse_envelope, read_envelope
 from support import signed
 
 GOOD: dict[str, Any] = {

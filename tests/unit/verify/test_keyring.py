@@ -5,8 +5,8 @@ import base64
 import pytest
 
 from preverify.model.reasons import Reason
-from preverify.verify import keyring as module
-from preverify.verify.keyring import Keyring, is_well_formed
+from preverify.verify.keys import keyring as module
+from preverify.verify.keys.keyring import Keyring, is_well_formed
 from support import signed
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from preverify.model.errors import BadInput
 from preverify.model.keys import TrustedKey
-from preverify.verify.keys import Scheme, load_public_key, prepared, verify_signature
+from preverify.verify.keys.public_keys import Scheme, load_public_key, prepared, verify_signature
 from support import signed
 
 TESTS = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preverify.model.dsse import pre_authentication_encoding
-from preverify.verify.log_bodies import Described, Enveloped, Message, check_body
-from preverify.verify.log_entries import Entry
+from preverify.verify.logs.bodies import Described, Enveloped, Message, check_body
+from preverify.verify.logs.entries import Entry
 from preverify.verify.refusal import Refused
 from support import logged
 

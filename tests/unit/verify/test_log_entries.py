@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preverify.model.errors import MalformedEvidence
-from preverify.verify.log_entries import MAX_HASHES, entry_from_annotation, entry_from_bundle
+from preverify.verify.logs.entries import MAX_HASHES, entry_from_annotation, entry_from_bundle
 from support import logged
 
 BUNDLE = logged.record("happy-path-v0.3")["entry"]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from preverify.model.errors import MalformedEvidence
 from preverify.model.trust import Period
-from preverify.verify.log_entries import Entry, Proof
-from preverify.verify.logs import LogFact, check_entry
+from preverify.verify.logs.entries import Entry, Proof
+from preverify.verify.logs.witness import LogFact, check_entry
 from preverify.verify.refusal import Refused
 from support import logged
 from support.logged import Ledger

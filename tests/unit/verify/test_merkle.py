@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preverify.verify.merkle import leaf_hash, root_of
+from preverify.verify.logs.merkle import leaf_hash, root_of
 from support import logged
 
 LEAVES = [leaf_hash(b"entry %d" % i) for i in range(70)]

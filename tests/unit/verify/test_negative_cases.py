@@ -23,7 +23,7 @@ from preverify.model.findings import Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.trust import SigstoreRoot, Store, Trust
 from preverify.verify import verify
-from preverify.verify.cosign_legacy import CERTIFICATE_ANNOTATION
+from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION
 from support import notary, pki, predicates, signed
 from support.deciding import decide
 from support.recorded import IMAGE, WORKFLOW, Instance

@@ -16,8 +16,8 @@ from preverify.model.evidence import Evidence, Format
 from preverify.model.findings import Claim, Finding, Step, TrustedTime
 from preverify.model.reasons import Reason
 from preverify.model.trust import Trust
-from preverify.verify.notation import read_payload
-from preverify.verify.notation_certificates import signer_of, signing_chain
+from preverify.verify.notation.chains import signer_of, signing_chain
+from preverify.verify.notation.steps import read_payload
 from preverify.verify.trusting import Trusting
 from support import notary, pki
 from support.notary import IMAGE, MAIN, NOW, ROOT, SIGNER, anchor, attributes, evidence, only, signer, store, trusting

@@ -23,7 +23,7 @@ from preverify.policy.notation_trust import read_trust_policy
 from preverify.registry.gather import gather
 from preverify.registry.layout import LayoutReader
 from preverify.registry.remote import image_of
-from preverify.verify import notation_cose, notation_jws
+from preverify.verify.formats import notation_cose, notation_jws
 from preverify.verify.revocation import MAX_ROUNDS, wanted
 from preverify.verify.trusting import Trusting
 

@@ -12,8 +12,8 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Format
 from preverify.model.findings import Finding, Step
 from preverify.model.reasons import Reason
-from preverify.verify import notation_cose
-from preverify.verify.notation_cose import read_envelope
+from preverify.verify.formats import notation_cose
+from preverify.verify.formats.notation_cose import read_envelope
 from support import notary, pki
 from support.notary import PREFIX, attributes, cose, evidence, only, signer
 

@@ -14,8 +14,8 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Format
 from preverify.model.findings import Finding, Step
 from preverify.model.reasons import Reason
-from preverify.verify import notation_jws
-from preverify.verify.notation_jws import read_envelope
+from preverify.verify.formats import notation_jws
+from preverify.verify.formats.notation_jws import read_envelope
 from preverify.verify.refusal import Refused
 from support import notary, pki
 from support.notary import PREFIX, attributes, evidence, jws, only, signer

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preverify.model.reasons import Reason
-from preverify.verify.certificates import parse_certificate
-from preverify.verify.ocsp import Good, read_answer, request_for, urls_of
+from preverify.verify.certificates.paths import parse_certificate
 from preverify.verify.refusal import Refused
+from preverify.verify.revoked.ocsp import Good, read_answer, request_for, urls_of
 from support import pki
 from support.notary import BETWEEN, NOW, ROOT, SIGNER, signer
 from support.revocations import HOUR, answer, ocsp_marks, responder

@@ -11,10 +11,10 @@ from cryptography.x509 import ocsp
 from preverify.model.evidence import Evidence
 from preverify.model.reasons import Reason
 from preverify.model.revocation import RevocationKind, Wanted
-from preverify.verify.certificates import parse_certificate
-from preverify.verify.notation_certificates import Chain
+from preverify.verify.certificates.paths import parse_certificate
+from preverify.verify.notation.chains import Chain
 from preverify.verify.refusal import Refused
-from preverify.verify.revoked import MAX_WANTED, Answers, Standing, check_chain, fresh_until, wanted_of
+from preverify.verify.revoked.chain import MAX_WANTED, Answers, Standing, check_chain, fresh_until, wanted_of
 from support import pki
 from support.notary import BETWEEN, NOW, ROOT, SIGNER, signer
 from support.revocations import HOUR, Gone, answer, crl, crl_marks, freshest_marks, ocsp_marks, responder
@@ -34,7 +34,7 @@ def listed(body: bytes, url: str = CRL) -> Evidence:
 
 def answered(party: pki.Party, body: bytes, url: str = OCSP) -> Evidence:
     chain = chain_of(party)
-    from preverify.verify.ocsp import request_for
+    from preverify.verify.revoked.ocsp import request_for
 
     return Wanted(kind=RevocationKind.OCSP, url=url, request=request_for(chain[0], chain[1]), issuer=b"").answered(body)
 

@@ -7,9 +7,9 @@ from cryptography import x509
 
 from preverify.model.reasons import Reason
 from preverify.model.trust import Log, Period
-from preverify.verify.certificates import authority_certificate, check_path, parse_certificate
+from preverify.verify.certificates.paths import authority_certificate, check_path, parse_certificate
+from preverify.verify.certificates.scts import check_sct
 from preverify.verify.refusal import Refused
-from preverify.verify.scts import check_sct
 from support import pki
 from support.real_certificates import recorded
 

@@ -19,7 +19,7 @@ from preverify.model.trust import SigstoreRoot, Trust
 from preverify.model.trusted_root import parse_trusted_root
 from preverify.verify import verify
 from preverify.verify.artifact import verify_bundle_of_artifact
-from preverify.verify.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
+from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
 from support import pki, signed
 
 NOW = pki.SIGNED_AT

@@ -17,7 +17,7 @@ from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.verify import load_public_key
-from preverify.verify.bundle_document import MAX_BUNDLE_BYTES, read_bundle
+from preverify.verify.sigstore.bundle_document import MAX_BUNDLE_BYTES, read_bundle
 from support import signed
 from support.signed import verify
 

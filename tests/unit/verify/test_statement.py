@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
-from preverify.verify.statement import MAX_PAYLOAD_BYTES, MAX_SUBJECTS, parse_statement, text_members
+from preverify.verify.statements.statement import MAX_PAYLOAD_BYTES, MAX_SUBJECTS, parse_statement, text_members
 from support import signed
 
 DIGEST = Digest.of(b"image")

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from preverify.model.reasons import Reason
 from preverify.model.trust import Authority
 from preverify.model.trusted_root import parse_trusted_root
-from preverify.verify import der
-from preverify.verify.bundle_document import read_bundle
-from preverify.verify.envelope import Envelope
+from preverify.verify.encodings import der
 from preverify.verify.refusal import Refused
-from preverify.verify.timestamp_tokens import read_token, token_of
-from preverify.verify.timestamps import Stamp, check_response, check_token
+from preverify.verify.sigstore.bundle_document import read_bundle
+from preverify.verify.stamps.responses import Stamp, check_response, check_token
+from preverify.verify.stamps.tokens import read_token, token_of
+from preverify.verify.statements.envelope import Envelope
 from support import pki, signed
 from support.real_certificates import recorded
 from support.stamp_oracle import contradicts, objection

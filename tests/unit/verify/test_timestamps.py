@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from preverify.model.reasons import Reason
 from preverify.model.trust import Authority, Period
-from preverify.verify import der
-from preverify.verify.certificates import authority_certificate
+from preverify.verify.certificates.paths import authority_certificate
+from preverify.verify.encodings import der
 from preverify.verify.refusal import Refused
-from preverify.verify.timestamp_tokens import MAX_TOKEN_BYTES, read_token
-from preverify.verify.timestamps import Stamp, check_response, check_token, distinct
+from preverify.verify.stamps.responses import Stamp, check_response, check_token, distinct
+from preverify.verify.stamps.tokens import MAX_TOKEN_BYTES, read_token
 from support import pki
 from support.real_certificates import recorded
 

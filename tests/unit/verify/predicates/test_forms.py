@@ -10,7 +10,7 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
 from preverify.verify.predicates import MAX_WHOLE, facts_of, read_predicate
 from preverify.verify.predicates.outline import LARGE
-from preverify.verify.statement import read_statement
+from preverify.verify.statements.statement import read_statement
 from support.predicates import changed, compact, document, facts, minimal
 
 SPDX = "https://spdx.dev/Document"

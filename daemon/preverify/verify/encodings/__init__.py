@@ -1,0 +1,1 @@
+"""DER, CBOR and base64, read strictly: one meaning or none."""

@@ -1,0 +1,1 @@
+"""One module per format that evidence comes in. A new format is one file here and one line in `verify.FORMATS`."""

@@ -1,0 +1,1 @@
+"""What both envelopes of Notation have in common: signed attributes, chains, and the steps of a verification."""
