@@ -1,4 +1,4 @@
-"""Evidence bytes, anchors, trust and time -> findings. One module per format; pure."""
+"""Evidence bytes, anchors, trust and time -> findings. One module per format in `formats`; pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ MAX_ROUNDS = revocation.MAX_ROUNDS
 
 
 class VerificationFormat(Protocol):
-    """What every format module in this folder offers."""
+    """What every module of `verify.formats` offers."""
 
     NAME: str
     READS: tuple[Format, ...]
