@@ -45,7 +45,7 @@ _Annotations = tuple[tuple[str, str], ...]
 
 
 def verify_evidence(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
-    """Read one layer. The steps are those of cosign; `sigstore.conclude` has those on certificates, logs and times.
+    """Read one layer. The steps are those of cosign; `sigstore.steps` has those on certificates, logs and times.
 
     Spec:
         cosign, "Signature specification" (simple signing payload, annotations).

@@ -23,7 +23,7 @@ _HASHES: Mapping[str, str] = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_
 
 
 def verify_evidence(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
-    """Read one bundle. Steps as in the Sigstore client specification; `sigstore.conclude` has those on certificates.
+    """Read one bundle. Steps as in the Sigstore client specification; `sigstore.steps` has those on certificates.
 
     What an anchor does not look at (log entries, time stamps) is read and not verified: it neither helps nor harms, but
     a bundle that holds malformed ones is malformed.
