@@ -82,10 +82,13 @@ def _notation(
     def store_of(kind: str, called: str) -> Store | None:
         return trust.store_named(kind, called)
 
+    text = None
+    if spec.trust_policy is not None:
+        path = (*path, "trustPolicy", "file")
+        text = _read(document, path, spec.trust_policy.file, read_file)
     try:
-        if spec.trust_policy is not None:
-            path = (*path, "trustPolicy", "file")
-            anchor = read_trust_policy(_read(document, path, spec.trust_policy.file, read_file), store_of=store_of)
+        if text is not None:
+            anchor = read_trust_policy(text, store_of=store_of)
         else:
             anchor = inline(
                 stores=spec.stores,
@@ -96,8 +99,6 @@ def _notation(
                 store_of=store_of,
             )
     except BadConfiguration as error:
-        if error.where.startswith(document.where(())):
-            raise
         inside = f"{error.where}: {error.detail}" if error.where else error.detail
         raise BadConfiguration(inside, where=document.where(path)) from error
     return Signer(name=name, anchor=anchor, identity=NotationIdentity())

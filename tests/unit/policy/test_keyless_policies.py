@@ -131,6 +131,17 @@ def test_a_stored_document_without_its_trust_is_refused() -> None:
         PolicySet.from_document(broken)
 
 
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [("gone.json", r"file 'gone\.json': No such file"), ("../skip.json", "leaves the policy directory")],
+)
+def test_a_trust_policy_that_cannot_be_read_is_named_once_with_its_place(file: str, sentence: str) -> None:
+    with pytest.raises(BadConfiguration, match=sentence) as caught:
+        policies(policy_text(SIGNED % "ci"), signers=SIGNERS.replace("skip.json", file))
+    assert caught.value.where.startswith("1.yaml")
+    assert "1.yaml" not in caught.value.detail
+
+
 # --- remarks ----------------------------------------------------------------------------------------------------------
 
 
