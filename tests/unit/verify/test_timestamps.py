@@ -335,6 +335,8 @@ def test_edited_tokens_are_refused(name: str) -> None:
         (pki.granted(TSA.token(SIGNED), 1), "status 01, expected 00"),
         (pki.granted(TSA.token(SIGNED), 2), "status 02, expected 00"),
         (der.element(der.SEQUENCE, b"\x30\x03\x0c\x01x", TSA.token(SIGNED)), "status 78, expected 00"),
+        (der.element(der.SEQUENCE, b"\x34\x03\x02\x01\x00", TSA.token(SIGNED)), "no answer of a time stamp authority"),
+        (der.element(der.SEQUENCE, b"\x30\x05\x02\x01\x00\x04\x00", TSA.token(SIGNED)), "a status of another form"),
         (TSA.response(SIGNED) + b"\0", "no answer of a time stamp authority"),
         (TSA.response(SIGNED)[:-1], "no answer of a time stamp authority"),
         (bytes.fromhex("30053003020100"), "no answer of a time stamp authority"),

@@ -18,7 +18,9 @@ MAX_TOKEN_BYTES = 64 * 1024
 _ONE = der.element(INTEGER, b"\x01")
 _TAGGED_0, _TAGGED_1 = 0xA0, 0xA1
 _SET_TAG = bytes((SET,))
+_BIT_STRING = 0x03
 _GRANTED = b"\x02\x01\x00"
+_SAID: tuple[list[int], ...] = ([], [SEQUENCE], [_BIT_STRING], [SEQUENCE, _BIT_STRING])  # words, and what failed
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _TST_INFO = bytes.fromhex("060b2a864886f70d0109100104")
 # Signed attributes.
@@ -102,13 +104,21 @@ def token_of(response: bytes) -> bytes:
     _bound(response)
     try:
         status, *rest = der.elements(der.only(response, SEQUENCE))
-        number = der.elements(status.content)[0]
+        number = _status(status)
         if number.whole != _GRANTED:
             raise invalid(f"the authority answered with status {number.content.hex()[:8]}, expected 00 (granted)")
         (token,) = rest
     except (ValueError, IndexError) as error:
         raise invalid(f"no answer of a time stamp authority: {error}") from error
     return token.whole
+
+
+def _status(info: Element) -> Element:
+    """Return the number in a PKIStatusInfo (RFC 3161, section 2.4.2)."""
+    number, *said = der.elements(der.inside(info, SEQUENCE))
+    if [each.tag for each in said] not in _SAID:
+        raise ValueError("a status of another form")
+    return number
 
 
 def read_token(data: bytes) -> Token:
@@ -237,7 +247,7 @@ def _set(data: bytes) -> Sequence[Element]:
 def _named(value: bytes, kind: bytes) -> tuple[Hash, bytes]:
     """Return how a signing-certificate attribute names the signer's certificate: the first in its list."""
     listed = der.elements(der.only(value, SEQUENCE))[0]
-    first, *rest = der.elements(der.elements(listed.content)[0].content)
+    first, *rest = der.elements(der.inside(der.elements(der.inside(listed, SEQUENCE))[0], SEQUENCE))
     if kind == _ESS_1:
         return sha1, der.inside(first, OCTET_STRING)  # a name, which the signature below it bears out
     if first.tag == SEQUENCE:
