@@ -121,7 +121,7 @@ def test_an_unreachable_registry_is_seen(tmp_path: Path) -> None:
         daemon = Daemon(tmp_path, registry.address, public_pem(KEY), sweep={"tags": "1s", "evidence": "1h"})
         daemon.start()
     try:
-        until(lambda: value(daemon, "registry_up", source="shop") == 0, what="the unreachable registry")
+        until(lambda: value(daemon, "registry_up", source="shop") == 0, what="the unreachable registry", seconds=120)
         assert (value(daemon, "registry_requests_total", source="shop", code="error") or 0) >= 1
     finally:
         daemon.stop()
