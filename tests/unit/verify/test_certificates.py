@@ -558,13 +558,13 @@ def test_a_chain_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
     issuing = pki.intermediate(root)
     first, second = (parse_certificate(pki.leaf(issuing).der) for _ in range(2))
     counted: list[str] = []
-    real = certificates._issued
+    real = certificates.is_issued
 
     def counting(child: Any, parent: Any) -> bool:
         counted.append(child.name)
         return real(child, parent)
 
-    monkeypatch.setattr(certificates, "_issued", counting)
+    monkeypatch.setattr(certificates, "is_issued", counting)
     check_path(first, [issuing.authority()], [AT])
     above = len(counted)
     check_path(second, [issuing.authority()], [AT])

@@ -8,14 +8,12 @@ from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from preverify.model.reasons import Reason
 from preverify.model.trust import Authority, Period
 from preverify.verify.certificates.certificate import (
     MAX_CHAIN,
-    UNREADABLE,
     Certificate,
     authority_certificate,
     leaf_verifies,
@@ -23,6 +21,7 @@ from preverify.verify.certificates.certificate import (
     parse_pem_chain,
     shown_name,
 )
+from preverify.verify.certificates.issued import is_issued
 from preverify.verify.refusal import Refused
 
 __all__ = [
@@ -136,7 +135,7 @@ def anchored(leaf: Certificate, authorities: Iterable[Authority], times: Sequenc
                 continue
             if above.spki not in signed:
                 # Those who stamp are few, and do so again and again; those who sign code are new each time.
-                issued = _issued_stamper if purpose is Purpose.TIME_STAMPING else _issued
+                issued = _issued_stamper if purpose is Purpose.TIME_STAMPING else is_issued
                 signed[above.spki] = issued(leaf, above)
             if not signed[above.spki]:
                 continue
@@ -167,7 +166,7 @@ def chains_of(authority: Authority, purpose: Purpose) -> tuple[Chain, ...]:
     root = roots[0] if roots else known[-1]
     if wrong := _why_no_authority(root, purpose):
         raise _untrusted(f"the root {root.name!r} {wrong}")
-    if root.subject == root.issuer and not _issued(root, root):
+    if root.subject == root.issuer and not is_issued(root, root):
         raise _untrusted(f"the root {root.name!r} is not signed by itself")
     found: list[Chain] = [(root,)]
     for chain in found:  # grows while it is walked
@@ -237,7 +236,7 @@ def _fits(candidate: Certificate, chain: Chain, purpose: Purpose) -> bool:
         limit = _value(each, x509.BasicConstraints)
         if limit is None or (limit.path_length is not None and limit.path_length < below):
             return False
-    return _issued(candidate, chain[0])
+    return is_issued(candidate, chain[0])
 
 
 def _why_no_authority(each: Certificate, purpose: Purpose) -> str:
@@ -264,20 +263,7 @@ def _not_understood(each: Certificate) -> str:
     return ""
 
 
-def _issued(child: Certificate, parent: Certificate) -> bool:
-    """Say whether `parent` signed `child`, by exactly the algorithm that `child` names. Never raises."""
-    if child.issuer != parent.subject:
-        return False
-    if child.algorithm is not None:
-        return parent.key.verify_as(child.algorithm, child.signature, child.signed)
-    try:  # RSA-PSS has its parameters in the certificate, where the library has read them
-        child.x509.verify_directly_issued_by(parent.x509)
-    except (InvalidSignature, *UNREADABLE):
-        return False
-    return True
-
-
-_issued_stamper = lru_cache(maxsize=64)(_issued)
+_issued_stamper = lru_cache(maxsize=64)(is_issued)
 
 
 def _out_of_time(chain: Chain, valid: Period, times: Sequence[datetime]) -> str:

@@ -32,7 +32,7 @@ _Header = Mapping[int | str, object]
 
 
 def verify_evidence(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
-    """Verify one COSE envelope, as `notation.verify_envelope` has it."""
+    """Verify one COSE envelope, as `notation.steps` has it."""
     return verify_envelope(evidence, image, trusting, read_envelope)
 
 

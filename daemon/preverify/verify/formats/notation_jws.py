@@ -37,7 +37,7 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d
 
 
 def verify_evidence(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
-    """Verify one JWS envelope, as `notation.verify_envelope` has it."""
+    """Verify one JWS envelope, as `notation.steps` has it."""
     return verify_envelope(evidence, image, trusting, read_envelope)
 
 
