@@ -1,7 +1,6 @@
 """RT-31: a TUF repository that steps back, stands still, or is not signed as it must be changes nothing."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,27 +9,9 @@ from securesystemslib.signer import CryptoSigner
 
 from preverify.model.errors import Unavailable
 from preverify.policy.trust_documents import RootRequest
-from preverify.trust.embedded import embedded
-from support.tuf_repository import TufRepository, refused, roots
+from support.tuf_repository import FIRST, SECOND, TufRepository, refused, repository, request_, roots, url
 
-FIRST = embedded("public-good").target
-SECOND = embedded("staging").target
-
-
-@pytest.fixture
-def repository() -> TufRepository:
-    return TufRepository(FIRST)
-
-
-@pytest.fixture
-def url(repository: TufRepository) -> Iterator[str]:
-    with repository.serving() as address:
-        yield address
-
-
-@pytest.fixture
-def request_(repository: TufRepository, url: str) -> RootRequest:
-    return RootRequest(name="corp", url=url, root=repository.first_root)
+__all__ = ["repository", "request_", "url"]
 
 
 def test_a_step_back_is_refused(tmp_path: Path, repository: TufRepository, request_: RootRequest) -> None:

@@ -1,6 +1,5 @@
 """RT-32: nothing unverified is ever written where it is read as verified, nor believed because it lies there."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,27 +7,9 @@ import pytest
 from preverify.model.errors import BadConfiguration
 from preverify.policy.trust_documents import RootRequest
 from preverify.trust import Result
-from preverify.trust.embedded import embedded
-from support.tuf_repository import TufRepository, refused, roots
+from support.tuf_repository import FIRST, SECOND, TufRepository, refused, repository, request_, roots, url
 
-FIRST = embedded("public-good").target
-SECOND = embedded("staging").target
-
-
-@pytest.fixture
-def repository() -> TufRepository:
-    return TufRepository(FIRST)
-
-
-@pytest.fixture
-def url(repository: TufRepository) -> Iterator[str]:
-    with repository.serving() as address:
-        yield address
-
-
-@pytest.fixture
-def request_(repository: TufRepository, url: str) -> RootRequest:
-    return RootRequest(name="corp", url=url, root=repository.first_root)
+__all__ = ["repository", "request_", "url"]
 
 
 def test_a_root_that_lies_in_the_state_is_not_where_trust_starts(

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
@@ -18,8 +19,11 @@ from preverify.registry.addresses import Reach
 from preverify.registry.engine import Engine
 from preverify.settings import Trust
 from preverify.trust import Result, Roots
+from preverify.trust.embedded import embedded
 
 TARGET = "trusted_root.json"
+FIRST, SECOND = embedded("public-good").target, embedded("staging").target
+"""What `repository` publishes at first, and something else to publish after it."""
 
 
 def get() -> Callable[[str, int], tuple[int, bytes]]:
@@ -132,6 +136,23 @@ class TufRepository:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+@pytest.fixture
+def repository() -> TufRepository:
+    return TufRepository(FIRST)
+
+
+@pytest.fixture
+def url(repository: TufRepository) -> Iterator[str]:
+    with repository.serving() as address:
+        yield address
+
+
+@pytest.fixture
+def request_(repository: TufRepository, url: str) -> RootRequest:
+    """A root of this name that lies at `url` and starts with the first root of `repository`."""
+    return RootRequest(name="corp", url=url, root=repository.first_root)
 
 
 def roots(directory: Path, **settings: object) -> Roots:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +16,16 @@ from preverify.model.trusted_root import parse_trusted_root
 from preverify.policy.trust_documents import RootRequest
 from preverify.settings import Trust as TrustSettings
 from preverify.trust import Roots, bundle
-from preverify.trust.embedded import embedded
 from preverify.trust.tuf_client import Untrusted
 from support.trust_material import certificate, der
-from support.tuf_repository import TufRepository, get
+from support.tuf_repository import FIRST, SECOND, TufRepository, get, repository, request_, url
 
-FIRST, SECOND = embedded("public-good").target, embedded("staging").target
+__all__ = ["repository", "request_", "url"]
 CLOCK = SystemClock()
 TRUST = Trust(
     roots=(parse_trusted_root(FIRST, "corp"),),
     stores=(Store(kind="ca", name="vendor", certificates=(der(certificate("vendor")),)),),
 )
-
-
-@pytest.fixture
-def repository() -> TufRepository:
-    return TufRepository(FIRST)
-
-
-@pytest.fixture
-def request_(repository: TufRepository) -> Iterator[RootRequest]:
-    with repository.serving() as url:
-        yield RootRequest(name="corp", url=url, root=repository.first_root)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Roots by TUF: what is trusted, and what goes wrong without harm."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,28 +12,11 @@ from preverify.model.reasons import Reason
 from preverify.policy.trust_documents import RootRequest
 from preverify.settings import Trust
 from preverify.trust import Result, Roots
-from preverify.trust.embedded import completed, embedded
+from preverify.trust.embedded import completed
 from support.clock import Stopped
-from support.tuf_repository import TufRepository, get, refused, roots
+from support.tuf_repository import FIRST, SECOND, TufRepository, get, refused, repository, request_, roots, url
 
-FIRST = embedded("public-good").target
-SECOND = embedded("staging").target
-
-
-@pytest.fixture
-def repository() -> TufRepository:
-    return TufRepository(FIRST)
-
-
-@pytest.fixture
-def url(repository: TufRepository) -> Iterator[str]:
-    with repository.serving() as address:
-        yield address
-
-
-@pytest.fixture
-def request_(repository: TufRepository, url: str) -> RootRequest:
-    return RootRequest(name="corp", url=url, root=repository.first_root)
+__all__ = ["repository", "request_", "url"]
 
 
 # --- what is trusted --------------------------------------------------------------------------------------------------
