@@ -16,7 +16,7 @@ from preverify.policy.patterns import pattern
 from preverify.policy.rules import SPECS
 from preverify.policy.signers import KeylessIdentity
 from preverify.policy.trust_documents import TrustDocument
-from preverify.policy.wire import Name, Part
+from preverify.policy.wire import Metadata, Name, Part
 
 _LONGEST = timedelta(days=90)
 
@@ -56,12 +56,6 @@ PlatformsWord = Annotated[
     ),
     PlainSerializer(lambda value: value.canonical()),
 ]
-
-
-class Metadata(Part):
-    """How the document is named."""
-
-    name: Name
 
 
 LogWord = Annotated[Log, Field(strict=False)]

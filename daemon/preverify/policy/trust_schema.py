@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from preverify.model.trust import Period
-from preverify.policy.wire import Name, Part
+from preverify.policy.wire import Metadata, Name, Part
 
 _STORE = re.compile(r"(?:ca|signingAuthority|tsa):[a-zA-Z0-9_.-]{1,128}")
 _ORIGIN = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
@@ -179,12 +179,6 @@ class TrustSpec(Part):
         if not self.roots and not self.stores:
             raise ValueError("holds neither roots nor stores")
         return self
-
-
-class Metadata(Part):
-    """How the document is named."""
-
-    name: Name
 
 
 class TrustDocument(Part):

@@ -36,3 +36,9 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+
+
+class Metadata(Part):
+    """How the document is named."""
+
+    name: Name
