@@ -12,19 +12,12 @@ from support.stores import (
     OTHER,
     activate,
     both,
-    clock,
     policies,
-    postgres_server,
-    postgres_template,
     recording,
-    sqlite_template,
-    store,
     subject,
-    url,
     verdict,
 )
 
-__all__ = ["clock", "postgres_server", "postgres_template", "sqlite_template", "store", "url"]
 pytestmark = both
 HOUR = timedelta(hours=1)
 

@@ -18,22 +18,15 @@ from support.stores import (
     NOW,
     REPOSITORY,
     both,
-    clock,
     finding,
     gathered,
     manifest,
     piece,
-    postgres_server,
-    postgres_template,
     recording,
-    sqlite_template,
-    store,
     subject,
-    url,
     verdict,
 )
 
-__all__ = ["clock", "postgres_server", "postgres_template", "sqlite_template", "store", "url"]
 INDEX = "application/vnd.oci.image.index.v1+json"
 pytestmark = both
 

@@ -18,20 +18,11 @@ from support.clock import Stopped
 from support.stores import (
     NOW,
     both,
-    clock,
     gathered,
-    open_again,
     piece,
-    postgres_server,
-    postgres_template,
-    sqlite_template,
-    store,
     subject,
-    url,
-    work,
 )
 
-__all__ = ["clock", "open_again", "postgres_server", "postgres_template", "sqlite_template", "store", "url", "work"]
 pytestmark = both
 BATCH = 4
 

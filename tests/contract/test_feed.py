@@ -20,21 +20,13 @@ from support.stores import (
     REPOSITORY,
     activate,
     both,
-    clock,
     gathered,
-    open_again,
     policies,
-    postgres_server,
-    postgres_template,
     recording,
-    sqlite_template,
-    store,
     subject,
-    url,
     verdict,
 )
 
-__all__ = ["clock", "open_again", "postgres_server", "postgres_template", "sqlite_template", "store", "url"]
 pytestmark = both
 
 

@@ -14,16 +14,9 @@ from support.stores import (
     NOW,
     activate,
     both,
-    clock,
     policies,
-    postgres_server,
-    postgres_template,
-    sqlite_template,
-    store,
-    url,
 )
 
-__all__ = ["clock", "postgres_server", "postgres_template", "sqlite_template", "store", "url"]
 pytestmark = both
 TTL = timedelta(seconds=15)
 

@@ -26,25 +26,16 @@ from support.stores import (
     REPOSITORY,
     activate,
     both,
-    clock,
     finding,
     gathered,
     manifest,
-    open_again,
     piece,
     policies,
-    postgres_server,
-    postgres_template,
     recording,
-    sqlite_template,
-    store,
     subject,
-    url,
     verdict,
-    work,
 )
 
-__all__ = ["clock", "open_again", "postgres_server", "postgres_template", "sqlite_template", "store", "url", "work"]
 pytestmark = both
 
 

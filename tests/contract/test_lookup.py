@@ -24,20 +24,13 @@ from support.stores import (
     REPOSITORY,
     activate,
     both,
-    clock,
     gathered,
     policies,
-    postgres_server,
-    postgres_template,
     recording,
-    sqlite_template,
-    store,
     subject,
-    url,
     verdict,
 )
 
-__all__ = ["clock", "postgres_server", "postgres_template", "sqlite_template", "store", "url"]
 POLICIES = policies()
 LIVE = POLICIES.policies[0].digest
 MIRROR = Repository("mirror.internal:5000", "shop/api")

@@ -28,19 +28,12 @@ from support.stores import (
     REPOSITORY,
     activate,
     both,
-    clock,
     gathered,
-    postgres_server,
-    postgres_template,
     recording,
-    sqlite_template,
-    store,
     subject,
-    url,
     verdict,
 )
 
-__all__ = ["clock", "postgres_server", "postgres_template", "sqlite_template", "store", "url"]
 INDEX, ANOTHER, CHILD, ARM = (Digest.of(text) for text in (b"index", b"another", b"amd64", b"arm64"))
 DAY = timedelta(days=1)
 

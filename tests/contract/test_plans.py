@@ -16,20 +16,12 @@ from support.stores import (
     REPOSITORY,
     activate,
     both,
-    clock,
     policies,
-    postgres_server,
-    postgres_template,
     recording,
-    sqlite_template,
-    store,
     subject,
-    url,
     verdict,
-    work,
 )
 
-__all__ = ["clock", "postgres_server", "postgres_template", "sqlite_template", "store", "url", "work"]
 pytestmark = both
 _SMALL = {"sequencer", "lease", "policy_generation", "generation_policy", "sweep_mark"}
 

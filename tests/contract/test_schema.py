@@ -17,9 +17,7 @@ from preverify.store import Store, open_store, upgrade
 from preverify.store.engine import make_engine
 from preverify.store.tables import metadata
 from support.clock import Stopped
-from support.stores import both, clock, postgres_server, postgres_template, sqlite_template, store, url
-
-__all__ = ["clock", "postgres_server", "postgres_template", "sqlite_template", "store", "url"]
+from support.stores import both
 
 
 @both

@@ -19,21 +19,12 @@ from support.stores import (
     OTHER,
     activate,
     both,
-    clock,
-    open_again,
     policies,
-    postgres_server,
-    postgres_template,
     recording,
-    sqlite_template,
-    store,
     subject,
-    url,
     verdict,
-    work,
 )
 
-__all__ = ["clock", "open_again", "postgres_server", "postgres_template", "sqlite_template", "store", "url", "work"]
 pytestmark = both
 UNTIL = NOW + timedelta(days=7)
 PUBLISHED = Publication(state=PublishState.PUBLISHED, layouts=(Layout.ATT,), manifests=("sha256:m1",), detail="ok")

@@ -17,19 +17,11 @@ from preverify.work.embedded import PARK_AFTER
 from support.stores import (
     NOW,
     both,
-    clock,
-    postgres_server,
-    postgres_template,
     recording,
-    sqlite_template,
-    store,
     subject,
-    url,
     verdict,
-    work,
 )
 
-__all__ = ["clock", "postgres_server", "postgres_template", "sqlite_template", "store", "url", "work"]
 pytestmark = both
 MINUTE = timedelta(minutes=1)
 
