@@ -10,26 +10,19 @@ from threading import Thread
 import pytest
 
 from preverify import pipeline
-from preverify.clock import SystemClock
-from preverify.demo.content import Content, Manifest, digest_of
-from preverify.demo.registry import Registry
+from preverify.demo.content import Manifest, digest_of
 from preverify.lookup import Answerer, Reader, Writer, tail
 from preverify.model.digest import Digest
-from preverify.model.reference import Repository, Subject
-from preverify.model.verdicts import Answer, Outcome, Verdict
-from preverify.observe import Observing, alone
+from preverify.model.verdicts import Answer, Outcome
 from preverify.policy.documents import PolicySet, load
 from preverify.ports import Job, JobKind
-from preverify.registry import open_source
-from preverify.settings import Listen, Source
-from preverify.store import Store, open_store, upgrade
-from preverify.work import EmbeddedWork, SocketBell, open_work
-from preverify.worker import Watched, Worker
+from preverify.settings import Listen
+from support import working
 from support.daemon import image, new_key, public_pem, sign
 from support.demo_bundle import attach_bundle
+from support.working import REPO
 
 KEY = new_key()
-REPO = "shop/app"
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -53,15 +46,9 @@ spec:
 
 
 @dataclass
-class Bench:
+class Bench(working.Bench):
     """A worker, what it looks at, and what answers are read from."""
 
-    content: Content
-    registry: Registry
-    store: Store
-    work: EmbeddedWork
-    worker: Worker
-    clock: SystemClock
     writer: Writer
     answers: Answerer
 
@@ -99,29 +86,6 @@ class Bench:
         self.work.add([job], run_at=now, now=now)
         return self.drain(later)
 
-    def drain(self, later: timedelta = timedelta(0)) -> int:
-        done = 0
-        while self.work.dispatch(now=self.clock.now() + later, window=100):
-            done += self.worker.run_once()
-            later = timedelta(0)
-        return done
-
-    def sweep(self, kind: JobKind = JobKind.SWEEP_TAGS) -> None:
-        now = self.clock.now()
-        self.work.add([Job(source="shop", kind=kind, repository="", key="", cause="sweep")], run_at=now, now=now)
-        self.drain()
-
-    def subject(self, digest: str) -> Subject:
-        return Subject(Repository(self.registry.address, REPO), Digest.parse(digest))
-
-    def verdict(self, digest: str) -> Verdict | None:
-        current = self.store.history.current(self.subject(digest))
-        return max(current, key=lambda v: v.decided_at, default=None)
-
-    def outcome(self, digest: str) -> Outcome | None:
-        verdict = self.verdict(digest)
-        return None if verdict is None else verdict.outcome
-
     def answer(self, digest: str) -> Answer:
         self.store.feed.sequence(fence=1, now=self.clock.now())
         tail(self.store.feed, self.writer, clock=self.clock)
@@ -131,51 +95,12 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    alone()
-    clock, content = SystemClock(), Content()
-    url = f"sqlite:///{tmp_path}/preverify.db"
-    upgrade.upgrade(url)
-    store = open_store(url, tmp_path, clock)
-    work = open_work(store)
     writer, reader = Writer(tmp_path / "lookup.db"), Reader(tmp_path / "lookup.db")
-    with Registry(content) as registry:
-        source = Source.model_validate(
-            {
-                "registry": registry.address,
-                "repositories": ["shop/**"],
-                "network": "private",
-                "tls": {"plainHttp": True},
-                "budget": {"requestsPerSecond": 1000},
-            }
-        )
-        bell = SocketBell(tmp_path, "worker-0")
-        watched = Watched(name="shop", settings=source, registry=open_source("shop", source, clock=clock))
-        yield Bench(
-            content=content,
-            registry=registry,
-            store=store,
-            work=work,
-            clock=clock,
-            writer=writer,
-            answers=Answerer(reader, aliases={}, settings=Listen(), clock=clock),
-            worker=Worker(
-                name="w",
-                work=work,
-                history=store.history,
-                statements=store.statements,
-                generations=store.generations,
-                sources={"shop": watched},
-                signing=None,
-                published_validity=timedelta(days=7),
-                clock=clock,
-                observer=Observing(),
-                bell=bell,
-            ),
-        )
-        bell.close()
+    with working.working(tmp_path) as found:
+        answers = Answerer(reader, aliases={}, settings=Listen(), clock=found.clock)
+        yield Bench(**vars(found), writer=writer, answers=answers)
     reader.close()
     writer.close()
-    store.close()
 
 
 def test_a_signed_index_answers_for_its_children(bench: Bench) -> None:

@@ -1,29 +1,19 @@
 """The worker on a real store and a real registry: what jobs lead to, and what goes wrong inside them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from preverify import pipeline, worker
-from preverify.clock import SystemClock
-from preverify.demo.content import Content
-from preverify.demo.registry import Registry
-from preverify.model.digest import Digest
 from preverify.model.reasons import Reason
-from preverify.model.reference import Repository, Subject
-from preverify.model.verdicts import Outcome, Verdict
-from preverify.observe import Observing, alone
+from preverify.model.reference import Repository
+from preverify.model.verdicts import Outcome
 from preverify.policy.documents import load
 from preverify.ports import Job, JobKind
-from preverify.registry import open_source
-from preverify.settings import Source
-from preverify.store import Store, open_store, upgrade
-from preverify.work import EmbeddedWork, SocketBell, open_work
-from preverify.worker import Watched, Worker
 from support.daemon import image, new_key, public_pem, sign
+from support.working import Bench, working
 
 KEY = new_key()
 POLICY = b"""
@@ -39,88 +29,17 @@ spec: {images: ["**"], require: [{name: signed, signature: {by: {any: [release]}
 """
 
 
-@dataclass
-class Bench:
-    """Everything that a worker needs, and the registry that it looks at."""
-
-    content: Content
-    registry: Registry
-    store: Store
-    work: EmbeddedWork
-    worker: Worker
-    clock: SystemClock
-
-    def sweep(self, kind: JobKind = JobKind.SWEEP_TAGS) -> None:
-        now = self.clock.now()
-        self.work.add([Job(source="shop", kind=kind, repository="", key="", cause="sweep")], run_at=now, now=now)
-        self.drain()
-
-    def drain(self) -> int:
-        done = 0
-        while self.work.dispatch(now=self.clock.now(), window=100):
-            done += self.worker.run_once()
-        return done
-
-    def subject(self, digest: str) -> Subject:
-        return Subject(Repository(self.registry.address, "shop/app"), Digest.parse(digest))
-
-    def verdict(self, digest: str) -> Verdict | None:
-        return next(iter(self.store.history.current(self.subject(digest))), None)
-
-    def outcome(self, digest: str) -> Outcome | None:
-        verdict = self.verdict(digest)
-        return None if verdict is None else verdict.outcome
-
-
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    alone()
-    clock, content = SystemClock(), Content()
-    url = f"sqlite:///{tmp_path}/preverify.db"
-    upgrade.upgrade(url)
-    store = open_store(url, tmp_path, clock)
-    work = open_work(store)
     pem = public_pem(KEY)
     policies = load([("policy.yaml", POLICY)], lambda _: pem)
-    staged = store.generations.stage(policies.document, policies.digest, now=clock.now())
-    pipeline.activate(
-        store.history, store.statements, store.generations, staged, clock=clock, publishing=lambda _: False
-    )
-    with Registry(content) as registry:
-        source = Source.model_validate(
-            {
-                "registry": registry.address,
-                "repositories": ["shop/**"],
-                "network": "private",
-                "tls": {"plainHttp": True},
-                "budget": {"requestsPerSecond": 1000},
-            }
+    with working(tmp_path) as found:
+        store, clock = found.store, found.clock
+        staged = store.generations.stage(policies.document, policies.digest, now=clock.now())
+        pipeline.activate(
+            store.history, store.statements, store.generations, staged, clock=clock, publishing=lambda _: False
         )
-        bell = SocketBell(tmp_path, "worker-0")
-        yield Bench(
-            content=content,
-            registry=registry,
-            store=store,
-            work=work,
-            clock=clock,
-            worker=Worker(
-                name="w",
-                work=work,
-                history=store.history,
-                statements=store.statements,
-                generations=store.generations,
-                sources={
-                    "shop": Watched(name="shop", settings=source, registry=open_source("shop", source, clock=clock))
-                },
-                signing=None,
-                published_validity=timedelta(days=7),
-                clock=clock,
-                observer=Observing(),
-                bell=bell,
-            ),
-        )
-        bell.close()
-    store.close()
+        yield found
 
 
 def test_a_sweep_looks_at_each_new_image_once(bench: Bench) -> None:
