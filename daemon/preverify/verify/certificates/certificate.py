@@ -7,12 +7,12 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import Certificate as Loaded
-from cryptography.x509 import Extension, ObjectIdentifier
+from cryptography.x509 import Extension, ExtensionType, ObjectIdentifier
 
 from preverify.model.errors import BadInput
 from preverify.model.reasons import Reason
@@ -35,6 +35,7 @@ UNREADABLE = (
 )
 """What `cryptography` raises for bytes that it cannot make sense of."""
 
+_Value = TypeVar("_Value", bound=ExtensionType)
 _BIT_STRING = 0x03
 _VERSION_3 = bytes.fromhex("a003020102")
 _PSS = bytes.fromhex("06092a864886f70d01010a")
@@ -62,6 +63,12 @@ _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _SPACE = b" \t\n\r\v\f"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _SPACES = frozenset(_SPACE[at : at + 1] for at in range(len(_SPACE)))
+
+
+@lru_cache(maxsize=64)
+def _oid(kind: type[ExtensionType]) -> str:
+    """Return the object identifier of a kind of extension, in dots: asking the library each time costs more."""
+    return kind.oid.dotted_string
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +106,15 @@ class Certificate:
     def fingerprint(self) -> str:
         """Return the SHA-256 of `der`, hex."""
         return sha256(self.der).hexdigest()
+
+    def extension(self, kind: type[ExtensionType]) -> Extension[Any] | None:
+        """Return the extension of a kind; None where it has none."""
+        return self.extensions.get(_oid(kind))
+
+    def value(self, kind: type[_Value]) -> _Value | None:
+        """Return what the extension of a kind says; None where it has none."""
+        found = self.extensions.get(_oid(kind))
+        return None if found is None else found.value
 
     @property
     def name(self) -> str:

@@ -17,7 +17,6 @@ from preverify.verify.encodings import der
 from preverify.verify.refusal import Refused
 
 MAX_TEXT = 4096
-_ALTERNATIVE_NAME = x509.SubjectAlternativeName.oid.dotted_string
 _NAMES = {**fulcio.LEGACY, **fulcio.EXTENSIONS}
 _LEGACY = {f"{fulcio.PREFIX}{number}": number for number in fulcio.LEGACY}
 _EXTENSIONS = {f"{fulcio.PREFIX}{number}": number for number in fulcio.EXTENSIONS}
@@ -79,8 +78,7 @@ def identity_of(leaf: Certificate) -> Identity:
 
 
 def _subject(leaf: Certificate) -> str:
-    found = leaf.extensions.get(_ALTERNATIVE_NAME)
-    names = [] if found is None else list(found.value)
+    names = list(leaf.value(x509.SubjectAlternativeName) or ())
     if len(names) != 1:
         raise _invalid(f"{len(names)} subject alternative names, expected one")
     (name,) = names

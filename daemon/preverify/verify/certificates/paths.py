@@ -1,11 +1,10 @@
 """Paths: from a certificate of evidence to an authority that is trusted, and the times at which that holds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -55,12 +54,7 @@ _UNDERSTOOD = frozenset(
     }
 )
 
-_OIDS: Mapping[type[x509.ExtensionType], str] = {
-    each: each.oid.dotted_string for each in (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
-}
-
 Chain = tuple[Certificate, ...]
-_Value = TypeVar("_Value", bound=x509.ExtensionType)
 
 
 class Purpose(Enum):
@@ -185,9 +179,9 @@ def check_leaf(leaf: Certificate, purpose: Purpose) -> None:
         Refused: `certificate-invalid`.
     """
     wrong = _not_understood(leaf)
-    constraints = _value(leaf, x509.BasicConstraints)
-    usage = _value(leaf, x509.KeyUsage)
-    purposes = leaf.extensions.get(_OIDS[x509.ExtendedKeyUsage])
+    constraints = leaf.value(x509.BasicConstraints)
+    usage = leaf.value(x509.KeyUsage)
+    purposes = leaf.extension(x509.ExtendedKeyUsage)
     if constraints is not None and constraints.ca:
         wrong = "is an authority, expected a certificate that signs itself"
     elif not _may_sign(usage, purpose):
@@ -233,7 +227,7 @@ def _fits(candidate: Certificate, chain: Chain, purpose: Purpose) -> bool:
     if candidate in chain or len(chain) >= _MAX_DEPTH or _why_no_authority(candidate, purpose):
         return False
     for below, each in enumerate(chain, start=1):  # so many authorities stand below `each` with this one
-        limit = _value(each, x509.BasicConstraints)
+        limit = each.value(x509.BasicConstraints)
         if limit is None or (limit.path_length is not None and limit.path_length < below):
             return False
     return is_issued(candidate, chain[0])
@@ -241,9 +235,9 @@ def _fits(candidate: Certificate, chain: Chain, purpose: Purpose) -> bool:
 
 def _why_no_authority(each: Certificate, purpose: Purpose) -> str:
     """Return why a certificate may not issue others for `purpose`; empty where it may."""
-    constraints = _value(each, x509.BasicConstraints)
-    usage = _value(each, x509.KeyUsage)
-    purposes = _value(each, x509.ExtendedKeyUsage)
+    constraints = each.value(x509.BasicConstraints)
+    usage = each.value(x509.KeyUsage)
+    purposes = each.value(x509.ExtendedKeyUsage)
     if constraints is None or not constraints.ca:
         return "is no authority (basic constraints)"
     if usage is not None and not usage.key_cert_sign:
@@ -282,11 +276,6 @@ def _out_of_time(chain: Chain, valid: Period, times: Sequence[datetime]) -> str:
 def _until(chain: Chain, valid: Period) -> datetime:
     ends = [each.not_after for each in chain]
     return min((*ends, valid.end) if valid.end else ends)
-
-
-def _value(each: Certificate, kind: type[_Value]) -> _Value | None:
-    found = each.extensions.get(_OIDS[kind])
-    return None if found is None else found.value
 
 
 def _untrusted(detail: str) -> Refused:

@@ -15,7 +15,6 @@ from preverify.verify.certificates.certificate import Certificate
 from preverify.verify.keys.public_keys import prepared
 from preverify.verify.refusal import Refused
 
-_EXTENSION = x509.PrecertificateSignedCertificateTimestamps.oid.dotted_string
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  the library gives UTC without saying so
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -55,8 +54,7 @@ def check_sct(leaf: Certificate, issuer: Certificate, ct_logs: Sequence[Log]) ->
 
 def _embedded(leaf: Certificate) -> SignedCertificateTimestamp:
     """Return the one timestamp of a certificate."""
-    found = leaf.extensions.get(_EXTENSION)
-    listed = [] if found is None else list(found.value)
+    listed = list(leaf.value(x509.PrecertificateSignedCertificateTimestamps) or ())
     if not listed:
         raise Refused(Reason.SCT_MISSING, "the certificate carries no signed certificate timestamp")
     if len(listed) > 1:

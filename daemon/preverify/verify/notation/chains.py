@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import pairwise
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -25,7 +24,6 @@ from preverify.verify.certificates.paths import Certificate, authority_certifica
 from preverify.verify.refusal import Refused
 
 Chain = tuple[Certificate, ...]
-_Value = TypeVar("_Value", bound=x509.ExtensionType)
 
 _MAX_SUBJECT_BYTES = 4096
 _HASHES: dict[str, hashes.HashAlgorithm] = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
@@ -55,7 +53,7 @@ def signing_chain(ders: Sequence[bytes]) -> Chain:
     chain = (parse_certificate(ders[0]), *map(authority_certificate, ders[1:]))
     _check_order(chain)
     _check_leaf(chain[0], critical_usage=True)
-    purposes = _value(chain[0], x509.ExtendedKeyUsage)
+    purposes = chain[0].value(x509.ExtendedKeyUsage)
     for each in purposes or ():
         if each in _FOREIGN_PURPOSES:
             raise _invalid(chain[0], f"is also for {_FOREIGN_PURPOSES[each]} (extended key usage)")
@@ -71,7 +69,7 @@ def check_stamping_chain(chain: Chain) -> None:
     """
     _check_order(chain)
     _check_leaf(chain[0], critical_usage=False)
-    extension = chain[0].extensions.get(x509.ExtendedKeyUsage.oid.dotted_string)
+    extension = chain[0].extension(x509.ExtendedKeyUsage)
     purposes = [] if extension is None else list(extension.value)
     if extension is None or not extension.critical or purposes != [ExtendedKeyUsageOID.TIME_STAMPING]:
         raise _invalid(chain[0], "is not, critically, for time stamps alone (extended key usage)")
@@ -188,7 +186,7 @@ def _check_order(chain: Chain) -> None:
 def _check_leaf(leaf: Certificate, *, critical_usage: bool) -> None:
     if len(leaf.subject) > _MAX_SUBJECT_BYTES:
         raise _invalid(leaf, f"has a subject of {len(leaf.subject)} bytes, at most {_MAX_SUBJECT_BYTES} are read")
-    constraints = _value(leaf, x509.BasicConstraints)
+    constraints = leaf.value(x509.BasicConstraints)
     if constraints is not None and constraints.ca:
         raise _invalid(leaf, "is an authority, expected a certificate that signs itself")
     usage = _usage(leaf, critical=critical_usage)
@@ -201,7 +199,7 @@ def _check_leaf(leaf: Certificate, *, critical_usage: bool) -> None:
 
 def _check_authorities(authorities: Chain) -> None:
     for below, each in enumerate(authorities):  # so many authorities stand between `each` and the leaf
-        found = each.extensions.get(x509.BasicConstraints.oid.dotted_string)
+        found = each.extension(x509.BasicConstraints)
         if found is None or not found.critical or not found.value.ca:
             raise _invalid(each, "is not, critically, an authority (basic constraints)")
         limit = found.value.path_length
@@ -214,16 +212,11 @@ def _check_authorities(authorities: Chain) -> None:
 
 
 def _usage(each: Certificate, *, critical: bool) -> x509.KeyUsage:
-    found = each.extensions.get(x509.KeyUsage.oid.dotted_string)
+    found = each.extension(x509.KeyUsage)
     if found is None or (critical and not found.critical):
         raise _invalid(each, "has no key usage" if found is None else "has a key usage that is not critical")
     usage: x509.KeyUsage = found.value
     return usage
-
-
-def _value(each: Certificate, kind: type[_Value]) -> _Value | None:
-    found = each.extensions.get(kind.oid.dotted_string)
-    return None if found is None else found.value
 
 
 def _invalid(each: Certificate, detail: str) -> Refused:

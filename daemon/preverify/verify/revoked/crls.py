@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -22,14 +22,10 @@ MAX_URL = 1024
 SKEW = timedelta(minutes=5)
 """How far ahead of ours the clocks of those may be who publish revocations."""
 
-UNREADABLE_ANSWER = (*UNREADABLE, UserWarning)
-"""What `cryptography` raises for answers that it cannot read, warnings included where they are errors."""
-
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _UNDERSTOOD = (x509.IssuingDistributionPoint, x509.DeltaCRLIndicator, x509.CRLNumber, x509.AuthorityKeyIdentifier)
 _ENTRY_UNDERSTOOD = (x509.CRLReason, x509.InvalidityDate)
 _TEMPORARY = frozenset({ReasonFlags.certificate_hold, ReasonFlags.remove_from_crl})
-_Value = TypeVar("_Value", bound=x509.ExtensionType)
 
 Point = tuple[str, ...]
 """Addresses of one list, any of which will do. Empty: a list that cannot be had by plain HTTP."""
@@ -57,12 +53,12 @@ class _Entry:
 
 def points_of(certificate: Certificate) -> tuple[Point, ...]:
     """Return where a certificate says that its revocation would be listed: all of these lists are needed."""
-    return _points(_known(certificate, x509.CRLDistributionPoints))
+    return _points(certificate.value(x509.CRLDistributionPoints))
 
 
 def freshest_of(certificate: Certificate) -> tuple[Point, ...]:
     """Return where a certificate says that lists of recent changes are."""
-    return _points(_known(certificate, x509.FreshestCRL))
+    return _points(certificate.value(x509.FreshestCRL))
 
 
 def usable_url(url: str) -> bool:
@@ -88,7 +84,7 @@ def read_crl(body: bytes, issuer: Certificate) -> Crl:
     """
     try:
         return _read(x509.load_der_x509_crl(body), issuer)
-    except UNREADABLE_ANSWER as error:  # the library reads lazily: any use of a part may find that it is none
+    except UNREADABLE as error:  # the library reads lazily: any use of a part may find that it is none
         raise unknown(f"not a revocation list that can be read: {error}") from error
 
 
@@ -168,7 +164,7 @@ def _read(crl: x509.CertificateRevocationList, issuer: Certificate) -> Crl:
     used = crl.signature_hash_algorithm
     if used is None or used.name not in _HASHES:
         raise unknown("the revocation list is not signed with SHA-256, SHA-384 or SHA-512")
-    usage = _known(issuer, x509.KeyUsage)
+    usage = issuer.value(x509.KeyUsage)
     if crl.issuer != issuer.x509.subject or (usage is not None and not usage.crl_sign):
         raise unknown(f"the revocation list is not by {issuer.name!r}, or that may sign none")
     if not crl.is_signature_valid(issuer.x509.public_key()):  # type: ignore[arg-type]  # no other kinds of key get here
@@ -199,7 +195,7 @@ def _entry(crl: x509.CertificateRevocationList, certificate: Certificate) -> _En
             return None
         extensions = {type(each.value): each for each in found.extensions}
         revoked_at = found.revocation_date_utc
-    except UNREADABLE_ANSWER as error:
+    except UNREADABLE as error:
         raise unknown(f"the entry of the revocation list cannot be read: {error}") from error
     for kind, each in extensions.items():
         if each.critical and kind not in _ENTRY_UNDERSTOOD:
@@ -217,7 +213,7 @@ def _check_scope(crl: Crl, certificate: Certificate, urls: Point | None) -> None
     scope = crl.scope
     if scope is None:
         return
-    constraints = _known(certificate, x509.BasicConstraints)
+    constraints = certificate.value(x509.BasicConstraints)
     is_ca = constraints is not None and constraints.ca
     wrong = (
         scope.indirect_crl
@@ -241,11 +237,6 @@ def _point(each: x509.DistributionPoint) -> Point:
         return ()
     names = (name.value for name in each.full_name or () if isinstance(name, x509.UniformResourceIdentifier))
     return tuple(url for url in names if usable_url(url))
-
-
-def _known(certificate: Certificate, kind: type[_Value]) -> _Value | None:
-    found = certificate.extensions.get(kind.oid.dotted_string)
-    return None if found is None else found.value
 
 
 def _revoked(certificate: Certificate, entry: _Entry) -> Refused:

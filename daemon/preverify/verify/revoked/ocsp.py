@@ -13,10 +13,11 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from preverify.model.reasons import Reason
+from preverify.verify.certificates.certificate import UNREADABLE
 from preverify.verify.certificates.issued import is_issued
 from preverify.verify.certificates.paths import Certificate, parse_certificate
 from preverify.verify.refusal import Refused
-from preverify.verify.revoked.crls import SKEW, UNREADABLE_ANSWER, unknown, usable_url
+from preverify.verify.revoked.crls import SKEW, unknown, usable_url
 
 MAX_OCSP_BYTES = 64 << 10
 _MAX_RESPONDERS = 5
@@ -43,10 +44,9 @@ class Good:
 
 def urls_of(certificate: Certificate) -> tuple[str, ...] | None:
     """Return the addresses that answer for a certificate; empty: none by plain HTTP; None: it names no OCSP at all."""
-    found = certificate.extensions.get(x509.AuthorityInformationAccess.oid.dotted_string)
     named = [
         each.access_location
-        for each in (() if found is None else found.value)
+        for each in certificate.value(x509.AuthorityInformationAccess) or ()
         if each.access_method == AuthorityInformationAccessOID.OCSP
     ]
     if not named:
@@ -96,7 +96,7 @@ def read_answer(
         _check_extensions(response)
         _check_status(response, signed_at)
         until = response.next_update_utc
-    except UNREADABLE_ANSWER as error:
+    except UNREADABLE as error:
         raise unknown(f"not an OCSP answer that can be read: {error}") from error
     assert until is not None  # noqa: S101  `_check_times`
     return Good(until=until, responder=responder)
@@ -120,7 +120,7 @@ def _signer(response: ocsp.OCSPResponse, issuer: Certificate, now: datetime) -> 
         return None
     for responder in _delegates(response, issuer, now):
         if _holds(response, responder):
-            exempt = x509.OCSPNoCheck.oid.dotted_string in responder.extensions
+            exempt = responder.extension(x509.OCSPNoCheck) is not None
             return None if exempt else responder
     raise unknown(f"the OCSP answer is signed neither by {issuer.name!r} nor by a responder of its making")
 
@@ -131,8 +131,8 @@ def _delegates(response: ocsp.OCSPResponse, issuer: Certificate, now: datetime) 
             candidate = parse_certificate(each.public_bytes(Encoding.DER))
         except Refused:
             continue
-        purposes = candidate.extensions.get(x509.ExtendedKeyUsage.oid.dotted_string)
-        if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes.value:
+        purposes = candidate.value(x509.ExtendedKeyUsage)
+        if purposes is None or ExtendedKeyUsageOID.OCSP_SIGNING not in purposes:
             continue
         if is_issued(candidate, issuer) and candidate.not_before <= now <= candidate.not_after:
             yield candidate

@@ -16,10 +16,6 @@ from preverify.verify.refusal import Refused
 from preverify.verify.stamps.tokens import Token, invalid, read_token, token_of
 
 _STAMPING = Purpose.TIME_STAMPING
-_BASIC_CONSTRAINTS = x509.BasicConstraints.oid.dotted_string
-_KEY_USAGE = x509.KeyUsage.oid.dotted_string
-_AUTHORITY_KEY = x509.AuthorityKeyIdentifier.oid.dotted_string
-_SUBJECT_KEY = x509.SubjectKeyIdentifier.oid.dotted_string
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,11 +172,8 @@ def _wrong_form(path: tuple[Certificate, ...]) -> str:
 
 
 def _only_signs(leaf: Certificate) -> bool:
-    found = leaf.extensions.get(_KEY_USAGE)
-    if found is None:
-        return True
-    usage: x509.KeyUsage = found.value
-    return not (
+    usage = leaf.value(x509.KeyUsage)
+    return usage is None or not (
         usage.key_encipherment
         or usage.data_encipherment
         or usage.key_agreement
@@ -191,12 +184,11 @@ def _only_signs(leaf: Certificate) -> bool:
 
 def _identifies(child: Certificate, issuer: Certificate) -> bool:
     """Say whether the key identifier of the authority in `child`, where there is one, is that of `issuer`."""
-    found = child.extensions.get(_AUTHORITY_KEY)
-    if found is None:
+    said = child.value(x509.AuthorityKeyIdentifier)
+    if said is None:
         return True
-    own = issuer.extensions.get(_SUBJECT_KEY)
-    said: x509.AuthorityKeyIdentifier = found.value
-    if own is not None and said.key_identifier is not None and said.key_identifier != own.value.digest:
+    own = issuer.value(x509.SubjectKeyIdentifier)
+    if own is not None and said.key_identifier is not None and said.key_identifier != own.digest:
         return False
     if said.authority_cert_serial_number not in (None, issuer.x509.serial_number):
         return False
@@ -217,8 +209,8 @@ def _own(authority: Authority) -> tuple[Certificate, ...]:
 
 
 def _issues(each: Certificate) -> bool:
-    found = each.extensions.get(_BASIC_CONSTRAINTS)
-    return found is not None and bool(found.value.ca)
+    constraints = each.value(x509.BasicConstraints)
+    return constraints is not None and constraints.ca
 
 
 def _readable(certificates: Iterable[bytes]) -> Iterator[Certificate]:
