@@ -1,7 +1,6 @@
 """Gauges read from the database, by the supervisor alone: once a scrape, cached, never longer than a scrape waits."""
 
 import platform
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,14 +10,12 @@ from prometheus_client.core import GaugeMetricFamily
 from preverify import __version__
 from preverify.model.reasons import Reason
 from preverify.observe.catalogue import BY_NAME, MAX_LABEL_VALUES, OTHER
+from preverify.observe.reading import CACHE_SECONDS, WAIT_SECONDS, Reading
 from preverify.ports import Backlog, Census, CensusRows, Clock
 from preverify.settings import Settings
 
 Figure = tuple[str, tuple[str, ...], float]
 """Name of a gauge, values of its labels, the figure."""
-CACHE_SECONDS = 5.0
-WAIT_SECONDS = 2.0
-_REST = 10  # a census that took a second is not repeated for ten: it may take at most a tenth of the database's time
 _NOT_VERIFIED = ("denied", "unknown", "expired")
 _REASONS = frozenset({*Reason, "none"})
 
@@ -35,7 +32,7 @@ class CensusCollector:
 
     A database that is slow or away does not hold a scrape: the last figures are given again with `census_up` 0, and
     `census_timestamp_seconds` says how old they are. `trust` gives the figures of roots and stores in force; their
-    first label is the name.
+    first label is the name. It compiles policies, and holds a scrape as little as the database does.
     """
 
     def __init__(
@@ -56,20 +53,15 @@ class CensusCollector:
         self._clock = clock
         self._heartbeat = heartbeat
         self._trust = trust
-        self._cache_seconds = cache_seconds
-        self._wait_seconds = wait_seconds
-        self._lock = threading.Lock()
-        self._running: threading.Thread | None = None
-        self._taken: _Taken | None = None
-        self._taken_at = float("-inf")
-        self._hold = cache_seconds
-        self._up = False
+        times = {"cache_seconds": cache_seconds, "wait_seconds": wait_seconds}
+        self._taking = Reading("census", self._take, clock, **times)
+        self._trusting = Reading("trust", self._figures, clock, **times)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield every gauge of the catalogue that is read here."""
-        self._refresh()
+        self._taking.refresh()
         yield _family("build_info", {(__version__, platform.python_version()): 1})
-        yield _family("census_up", {(): int(self._up)})
+        yield _family("census_up", {(): int(self._taking.up)})
         yield from self._configured()
         try:
             heard = self._heartbeat()
@@ -78,32 +70,18 @@ class CensusCollector:
         if heard is not None:
             yield _family("feed_heartbeat_timestamp_seconds", {(): heard.timestamp()})
         yield from self._trusted()
-        if self._taken is not None:
-            yield from self._measured(self._taken)
+        if self._taking.value is not None:
+            yield from self._measured(self._taking.value)
 
-    def _refresh(self) -> None:
-        """Read the database anew where the figures are old; wait for it only so long."""
-        with self._lock:
-            if self._clock.monotonic() - self._taken_at < self._hold:
-                return
-            if self._running is None or not self._running.is_alive():
-                self._running = threading.Thread(target=self._take, name="census", daemon=True)
-                self._running.start()
-            running = self._running
-        running.join(self._wait_seconds)
-        if running.is_alive():
-            self._up = False
+    def _take(self) -> _Taken:
+        now = self._clock.now()
+        return _Taken(rows=self._census.take(now=now), backlog=self._backlog(now), at=now)
 
-    def _take(self) -> None:
+    def _figures(self) -> tuple[Figure, ...]:
         try:
-            now, start = self._clock.now(), self._clock.monotonic()
-            taken = _Taken(rows=self._census.take(now=now), backlog=self._backlog(now), at=now)
-        except Exception:  # noqa: BLE001 - whatever the database raises: the gauge says so and scrapes go on
-            self._up = False
-            return
-        end = self._clock.monotonic()
-        self._hold = max(self._cache_seconds, _REST * (end - start))
-        self._taken, self._taken_at, self._up = taken, end, True
+            return tuple(self._trust())
+        except Exception:  # noqa: BLE001 - trust that cannot be read has no figures; loading the policies says why
+            return ()
 
     def _configured(self) -> Iterator[GaugeMetricFamily]:
         sources = self._settings.sources
@@ -116,10 +94,8 @@ class CensusCollector:
 
     def _trusted(self) -> Iterator[GaugeMetricFamily]:
         """Yield what is said of roots and stores; of more than `MAX_LABEL_VALUES` names, the first in order."""
-        try:
-            figures = list(self._trust())
-        except Exception:  # noqa: BLE001 - trust that cannot be read has no figures; loading the policies says why
-            return
+        self._trusting.refresh()
+        figures = self._trusting.value or ()
         names = frozenset(sorted({labels[0] for _, labels, _ in figures})[:MAX_LABEL_VALUES])
         families: dict[str, dict[tuple[str, ...], float]] = {}
         for name, labels, figure in figures:

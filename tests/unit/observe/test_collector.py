@@ -99,6 +99,31 @@ def test_trust_that_cannot_be_read_does_not_end_a_scrape() -> None:
     assert "generation" in _shown(_collector(_Census(ROWS), trust=broken))
 
 
+def test_trust_that_takes_long_does_not_hold_a_scrape_and_is_not_read_at_each() -> None:
+    gate, clock, asked = threading.Event(), _Clock(), list[float]()
+
+    def trust() -> object:
+        asked.append(clock.seconds)
+        gate.wait(30)
+        return TRUST
+
+    collector = _collector(_Census(ROWS), clock, trust=trust, wait_seconds=0.05)
+    for _ in range(2):
+        shown = _shown(collector)
+        assert "trust_expiry_timestamp_seconds" not in shown
+        assert shown["generation"] == {(): 3}
+    gate.set()
+    running = collector._trusting.running
+    assert running is not None
+    running.join(30)
+    for clock.seconds in (0.0, 4.9):
+        assert _shown(collector)["trust_expiry_timestamp_seconds"]["public-good", "log"] == 7
+    assert asked == [0.0]
+    clock.seconds = 5.1
+    _shown(collector)
+    assert asked == [0.0, 5.1]
+
+
 def test_every_census_gauge_of_the_catalogue_is_given_and_no_other() -> None:
     collector = _collector(
         _Census(ROWS), settings=_settings(repositoryLabel=True), heartbeat=lambda: NOW, trust=lambda: TRUST
@@ -172,7 +197,7 @@ def test_a_database_that_hangs_does_not_hold_the_scrape() -> None:
         assert shown["census_timestamp_seconds"] == {(): NOW.timestamp()}
     assert census.taken == 2
     gate.set()
-    running = collector._running
+    running = collector._taking.running
     assert running is not None
     running.join(30)
     assert _shown(collector)["census_up"] == {(): 1}
