@@ -1,6 +1,5 @@
 """The written form of trust: roots and stores that signers name. Field docstrings are the manual."""
 
-import ipaddress
 import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from preverify.model.hosts import is_loopback_host
 from preverify.model.trust import Period
 from preverify.policy.wire import Metadata, Name, Part
 
@@ -39,16 +39,9 @@ def _url(text: str) -> str:
         host, parts, port = "", urlsplit(""), None
     if not host or port == 0 or parts.scheme not in {"https", "http"} or parts.query or parts.fragment or "@" in text:
         raise ValueError(f"{text[:80]!r} is no address of a repository, expected https://host/path")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback_host(host):
         raise ValueError(f"{text[:80]!r} is not https, which only an address of this machine may be")
     return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _store_name(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from preverify.admission import FRONT_ENDS
 from preverify.model.digest import Digest
 from preverify.model.errors import BadConfiguration, Unavailable
+from preverify.model.hosts import is_loopback_host as is_loopback
 from preverify.ports import Answers, Clock, Observer
 from preverify.serve.answers import Answering
 from preverify.serve.app import App
@@ -23,7 +24,6 @@ from preverify.serve.sources import Sources
 from preverify.serve.tls import Tls
 from preverify.serve.tokens import Tokens
 from preverify.settings import Settings
-from preverify.settings import is_loopback_host as is_loopback
 
 _MAX_CONNECTIONS = 1_000
 _GRACE_SECONDS = 12  # longer than any caller waits for an answer

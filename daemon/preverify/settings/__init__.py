@@ -20,7 +20,6 @@ from preverify.settings.sections import (
     Sweep,
     Trust,
     is_loopback,
-    is_loopback_host,
 )
 
 __all__ = [
@@ -43,7 +42,6 @@ __all__ = [
     "Trust",
     "Loaded",
     "is_loopback",
-    "is_loopback_host",
     "load",
     "load_with_origins",
     "read_bounded",

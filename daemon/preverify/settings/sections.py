@@ -1,6 +1,5 @@
 """Typed configuration. The docstring under each field is its manual; every key has a safe default or is required."""
 
-import ipaddress
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import (
 from preverify.model import globs
 from preverify.model.durations import format_duration, parse_duration
 from preverify.model.errors import BadInput
+from preverify.model.hosts import is_loopback_host
 from preverify.model.reference import registry_host
 
 _SOURCE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -73,16 +73,6 @@ def _address(text: str) -> str:
 def is_loopback(address: str) -> bool:
     """Say whether `host:port` can only be reached from this machine."""
     return is_loopback_host(address.rpartition(":")[0].strip("[]"))
-
-
-def is_loopback_host(host: str) -> bool:
-    """Say whether a listener on `host` can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 Host = Annotated[str, AfterValidator(_host)]

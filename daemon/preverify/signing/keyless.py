@@ -20,10 +20,11 @@ from sigstore_models.trustroot import v1 as trustroot
 from preverify.attest.identity import OwnIdentity
 from preverify.model.dsse import IN_TOTO_PAYLOAD
 from preverify.model.errors import BadConfiguration, BadInput, MalformedEvidence, Unavailable
+from preverify.model.hosts import is_loopback_host
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse as parse_json
 from preverify.model.trusted_root import MAX_BYTES
-from preverify.settings import Keyless, is_loopback_host, read_bounded
+from preverify.settings import Keyless, read_bounded
 from preverify.signing.sealer import identity_of
 
 _MAX_TOKEN_BYTES = 64 * 1024
