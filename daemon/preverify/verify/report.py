@@ -1,5 +1,6 @@
 """How a format module says what it concluded about one piece of evidence."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from preverify.model.evidence import Evidence
@@ -59,6 +60,10 @@ class Report:
                 signing=None if by is None else by.signing,
             ),
         )
+
+    def failed_by(self, held: Iterable[Signed], step: Step, reason: Reason, detail: str) -> tuple[Finding, ...]:
+        """Return one finding for each who signed that says why this evidence establishes nothing all the same."""
+        return tuple([finding for by in held for finding in self.failed(step, reason, detail, by=by)])
 
     def failed_under(self, anchor: str, step: Step, reason: Reason, detail: str) -> tuple[Finding, ...]:
         """Return the finding that says why this evidence establishes nothing under one anchor, nobody being named."""

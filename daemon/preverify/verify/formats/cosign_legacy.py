@@ -62,8 +62,9 @@ def _verify_attestation(report: Report, image: Image, trusting: Trusting) -> tup
         return _other_media_type(report, DSSE_ENVELOPE)
     envelope = parse_envelope(evidence.body)
     message = envelope.signed_bytes
+    # A log entry or a certificate speaks of one signature. Of several, each may only count by key, without either.
+    lone = len(envelope.signatures) == 1
     if trusting.bare:
-        lone = len(envelope.signatures) == 1
         certified = partial(_is_certified, evidence, trusting) if lone else None
         return verify_statement(
             report,
@@ -76,8 +77,6 @@ def _verify_attestation(report: Report, image: Image, trusting: Trusting) -> tup
         payload_type=envelope.payload_type, payload=envelope.payload, pae=message, envelope=evidence.body
     )
     certificate = _certificate(evidence, trusting)
-    # A log entry or a certificate speaks of one signature. Of several, each may only count by key, without either.
-    lone = len(envelope.signatures) == 1
     conclusions = (
         conclude(
             Material(
@@ -157,11 +156,10 @@ def _claimed(report: Report, image: Image, held: Sequence[Signed]) -> tuple[Find
     try:
         named, annotations = read_payload(report.evidence.body)
     except MalformedEvidence as error:
-        detail = f"signed, but {error.detail}"
-        return tuple(f for by in held for f in report.failed(Step.SIGNED, error.reason, detail, by=by))
+        return report.failed_by(held, Step.SIGNED, error.reason, f"signed, but {error.detail}")
     if named != image.subject.digest:
         detail = f"signed, but for {named}, not {image.subject.digest}"
-        return tuple(f for by in held for f in report.failed(Step.PAYLOAD, Reason.SUBJECT_MISMATCH, detail, by=by))
+        return report.failed_by(held, Step.PAYLOAD, Reason.SUBJECT_MISMATCH, detail)
     return tuple([f for by in held for f in report.established(by, annotations)])
 
 

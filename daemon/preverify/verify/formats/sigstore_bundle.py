@@ -120,8 +120,6 @@ def _over_bytes(
     stopped = conclusion.failures(report)
     if conclusion.held and _contradicts(signed, message):
         detail = "messageDigest is not the digest of what is signed"
-        wrong = (
-            f for by in conclusion.held for f in report.failed(Step.SIGNED, Reason.CONTENT_MISMATCH, detail, by=by)
-        )
+        wrong = report.failed_by(conclusion.held, Step.SIGNED, Reason.CONTENT_MISMATCH, detail)
         return (*wrong, *stopped)
     return (*(f for by in conclusion.held for f in report.established(by)), *stopped)

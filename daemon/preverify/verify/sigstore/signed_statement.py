@@ -51,29 +51,27 @@ def _held(
     report: Report, envelope: Envelope, read: _Read | MalformedEvidence, image: Image, held: tuple[Signed, ...]
 ) -> tuple[Finding, ...]:
     """Go on with what somebody trusted signed: its type, the statement, its subject, its predicate."""
-
-    def failed(step: Step, reason: Reason, detail: str) -> tuple[Finding, ...]:
-        return tuple(finding for by in held for finding in report.failed(step, reason, detail, by=by))
-
     # Only now the type, which the signature covers.
     if envelope.payload_type != IN_TOTO_PAYLOAD:
         seen = envelope.payload_type[:80]
-        return failed(Step.SIGNED, Reason.PAYLOAD_TYPE_MISMATCH, f"signed {seen!r}, expected {IN_TOTO_PAYLOAD}")
+        return report.failed_by(
+            held, Step.SIGNED, Reason.PAYLOAD_TYPE_MISMATCH, f"signed {seen!r}, expected {IN_TOTO_PAYLOAD}"
+        )
     # The statement, from the bytes that were verified.
     if isinstance(read, MalformedEvidence):
-        return failed(Step.SIGNED, read.reason, f"signed, but {read.detail}")
+        return report.failed_by(held, Step.SIGNED, read.reason, f"signed, but {read.detail}")
     statement, document = read
     # Its subject, by digest alone.
     subject = statement.about(image.subject.digest)
     if subject is None:
         detail = f"signed, but about {len(statement.subjects)} other subjects, not {image.subject.digest}"
-        return failed(Step.PAYLOAD, Reason.SUBJECT_MISMATCH, detail)
+        return report.failed_by(held, Step.PAYLOAD, Reason.SUBJECT_MISMATCH, detail)
     try:
         predicate = (
             () if report.claim is Claim.SIGNATURE else facts_of(statement.predicate_type, document, envelope.payload)
         )
     except MalformedEvidence as error:
-        return failed(Step.SUBJECT, error.reason, f"signed, but {error.detail}")
+        return report.failed_by(held, Step.SUBJECT, error.reason, f"signed, but {error.detail}")
     return tuple(finding for by in held for finding in report.established(by, subject.annotations, predicate))
 
 
