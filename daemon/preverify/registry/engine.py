@@ -201,10 +201,20 @@ class _Handle:
 
 
 class Engine:
-    """Sends single requests: no redirects, no proxies, no netrc, no cookies, no credentials of its own."""
+    """Sends single requests: no redirects, no proxies, no netrc, no cookies, no credentials of its own.
 
-    def __init__(self, *, timeouts: Timeouts | None = None, ca_file: Path | None = None) -> None:
+    `not_allowed` ends the sentence about an address outside of a request's reach: it says whose rule that is.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts | None = None,
+        ca_file: Path | None = None,
+        not_allowed: str = "which this source's `network` setting does not allow",
+    ) -> None:
         self._timeouts = timeouts or Timeouts()
+        self._not_allowed = not_allowed
         self._authorities = _authorities(ca_file)
         self._local = threading.local()
 
@@ -254,10 +264,8 @@ class Engine:
         if code in _WRITE_STOPPED and handle.sink.over:
             return MalformedEvidence(Reason.TOO_LARGE, f"{where} answered with more than {max_bytes} bytes")
         if handle.refused is not None:
-            return Unavailable(
-                f"{where} leads to a {handle.refused}, which this source's `network` setting does not allow",
-                reason=Reason.REGISTRY_REFUSED,
-            )
+            detail = f"{where} leads to a {handle.refused}, {self._not_allowed}"
+            return Unavailable(detail, reason=Reason.REGISTRY_REFUSED)
         if code in _TIMED_OUT:
             return Unavailable(f"{where} did not answer in time")
         if code in _TLS_FAILURES:

@@ -46,8 +46,8 @@ class RevocationFetcher:
         self._reach = reach
         self._limits = limits = limits or FetchLimits()
         self._engines = {
-            RevocationKind.OCSP: Engine(timeouts=_timeouts(limits.ocsp_total)),
-            RevocationKind.CRL: Engine(timeouts=_timeouts(limits.crl_total)),
+            RevocationKind.OCSP: _engine(limits.ocsp_total),
+            RevocationKind.CRL: _engine(limits.crl_total),
         }
         self._cache = RevocationCache(clock, directory, limits.cache)
         self._failed: dict[str, tuple[float, Unobtained]] = {}
@@ -79,7 +79,7 @@ class RevocationFetcher:
         try:
             body = self._request(question)
         except (BadInput, MalformedEvidence, Unavailable) as error:
-            return self._remember(_missing(question, _said(error)), now)
+            return self._remember(_missing(question, str(error)), now)
         self._cache.keep(question, body)
         return question.answered(body)
 
@@ -122,12 +122,8 @@ def _missing(question: Wanted, detail: str, reason: Reason = Reason.TRUST_UNAVAI
     return Unobtained(what=question.url, reason=reason, detail=detail)
 
 
-def _said(error: BadInput | MalformedEvidence | Unavailable) -> str:
-    if isinstance(error, Unavailable) and error.reason is Reason.REGISTRY_REFUSED:
-        # The engine speaks of a source's settings, which do not govern this.
-        return f"{str(error).partition(', which')[0]}, from which no revocation data is fetched"
-    return str(error)
-
-
-def _timeouts(total: timedelta) -> Timeouts:
-    return Timeouts(connect=total, idle=total, total=total)
+def _engine(total: timedelta) -> Engine:
+    return Engine(
+        timeouts=Timeouts(connect=total, idle=total, total=total),
+        not_allowed="from which no revocation data is fetched",
+    )
