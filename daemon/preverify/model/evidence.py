@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from itertools import zip_longest
 
 from preverify.model.digest import Digest
 from preverify.model.platforms import Platforms
@@ -175,8 +174,12 @@ class Gathered:
         if not image.is_index:
             return bool(platforms.names) and self.platform is None
         looked_at = {child.image.subject.digest for child in self.children}
-        wanted = {d for d, p in zip_longest(image.children, image.platforms, fillvalue="") if platforms.covers(str(p))}
-        return not wanted <= looked_at or len(image.platforms) != len(image.children)
+        if len(image.platforms) != len(image.children):
+            return True
+        return any(
+            platforms.covers(platform) and child not in looked_at
+            for child, platform in zip(image.children, image.platforms, strict=True)
+        )
 
     @property
     def everything(self) -> tuple[Evidence, ...]:
