@@ -14,7 +14,10 @@ import pytest
 from support.containerfile import Build, Step, host_network_settings, parse, substitute
 
 ROOT = Path(__file__).resolve().parents[3]
-STEPS = parse((ROOT / "deploy" / "container" / "Containerfile").read_text())
+CONTAINERFILE = ROOT / "deploy" / "container" / "Containerfile"
+IGNORED = CONTAINERFILE.with_name("Containerfile.dockerignore")
+"""Beside the Containerfile and of its name: podman, buildah and BuildKit look there before the root of the context."""
+STEPS = parse(CONTAINERFILE.read_text())
 
 
 def _last_stage() -> tuple[Step, ...]:
@@ -56,12 +59,12 @@ def test_every_package_is_checked_against_the_lock_and_later_steps_take_no_other
 
 
 def test_what_it_copies_is_there_and_not_ignored() -> None:
-    kept = {line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")}
+    kept = {line[1:] for line in IGNORED.read_text().splitlines() if line.startswith("!")}
     for step in STEPS:
         if step.keyword == "COPY" and not step.arguments.startswith("--from"):
             for source in step.arguments.split()[:-1]:
                 assert (ROOT / source).exists(), source
-                assert source in kept, f"{source} is left out by .containerignore"
+                assert source in kept, f"{source} is left out by {IGNORED.name}"
 
 
 def test_the_reader_joins_lines_and_drops_comments() -> None:
