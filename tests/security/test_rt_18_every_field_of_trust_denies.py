@@ -193,8 +193,16 @@ def fetched(**tuf: str) -> Given:
     return replace(rooted({"tuf": form}), read_root=read_root)
 
 
-def dated(part: str, entry: Mapping[str, Any], case: str, whom: Given, **dates: str) -> Given:
-    return replace(whom, case=case, trust=stack(**{part: [{**entry, **dates}]}))
+def period(spec: str, part: str, entry: Mapping[str, Any], given: Given = BY_EMAIL) -> dict[str, tuple[Given, Given]]:
+    """The rows of both ends of the time in which a part of a root is trusted."""
+
+    def dated(**dates: str) -> Given:
+        return replace(given, trust=stack(**{part: [{**entry, **dates}]}))
+
+    return {
+        f"{spec}.valid_from": (dated(validFrom=BEFORE), dated(validFrom=AFTER)),
+        f"{spec}.valid_until": (dated(validUntil=AFTER), dated(validUntil=BEFORE)),
+    }
 
 
 REKOR1 = {"key": "trust/rekor1.pub", "origin": "rekor1.stack.test - 4796269483397106216"}
@@ -221,36 +229,15 @@ TRUST: dict[str, tuple[Given, Given]] = {
         replace(BUNDLE, trust=stack(timestampAuthorities=[])),
     ),
     "AuthoritySpec.files": (PARTS, replace(PARTS, trust=stack(authorities=[ROGUE]))),
-    "AuthoritySpec.valid_from": (
-        dated("authorities", FULCIO, "legacy-keyless-email", BY_EMAIL, validFrom=BEFORE),
-        dated("authorities", FULCIO, "legacy-keyless-email", BY_EMAIL, validFrom=AFTER),
-    ),
-    "AuthoritySpec.valid_until": (
-        dated("authorities", FULCIO, "legacy-keyless-email", BY_EMAIL, validUntil=AFTER),
-        dated("authorities", FULCIO, "legacy-keyless-email", BY_EMAIL, validUntil=BEFORE),
-    ),
+    **period("AuthoritySpec", "authorities", FULCIO),
     "LogSpec.key": (PARTS, replace(PARTS, trust=stack(logs=[{"key": "trust/ct.pub"}]))),
     "LogSpec.origin": (
         replace(LOGGED, trust=stack()),
         replace(LOGGED, trust=stack(logs=[{**REKOR1, "origin": "rekor1.stack.test - 1"}])),
     ),
-    "LogSpec.valid_from": (
-        dated("logs", REKOR1, "legacy-keyless-email", BY_EMAIL, validFrom=BEFORE),
-        dated("logs", REKOR1, "legacy-keyless-email", BY_EMAIL, validFrom=AFTER),
-    ),
-    "LogSpec.valid_until": (
-        dated("logs", REKOR1, "legacy-keyless-email", BY_EMAIL, validUntil=AFTER),
-        dated("logs", REKOR1, "legacy-keyless-email", BY_EMAIL, validUntil=BEFORE),
-    ),
+    **period("LogSpec", "logs", REKOR1),
     "CtLogSpec.key": (PARTS, replace(PARTS, trust=stack(ctLogs=[{"key": "trust/rekor1.pub"}]))),
-    "CtLogSpec.valid_from": (
-        dated("ctLogs", CT, "legacy-keyless-email", BY_EMAIL, validFrom=BEFORE),
-        dated("ctLogs", CT, "legacy-keyless-email", BY_EMAIL, validFrom=AFTER),
-    ),
-    "CtLogSpec.valid_until": (
-        dated("ctLogs", CT, "legacy-keyless-email", BY_EMAIL, validUntil=AFTER),
-        dated("ctLogs", CT, "legacy-keyless-email", BY_EMAIL, validUntil=BEFORE),
-    ),
+    **period("CtLogSpec", "ctLogs", CT),
     "StoreSpec.files": tuple(  # type: ignore[dict-item]
         notation("notation-jws-rsa2048", {"stores": {"ca:main": {"files": [f"trust/{name}.pem"]}}})
         for name in ("notation-root", "ca-root")
@@ -264,13 +251,7 @@ TRUST: dict[str, tuple[Given, Given]] = {
     ),
 }
 # Periods of time stamp authorities are those of `AuthoritySpec`, but looked at elsewhere.
-STAMPERS = tuple(
-    tuple(
-        dated("timestampAuthorities", {"files": ["trust/tsa-chain.pem"]}, "bundle-keyless-email", BY_EMAIL, **dates)
-        for dates in pair
-    )
-    for pair in (({"validFrom": BEFORE}, {"validFrom": AFTER}), ({"validUntil": AFTER}, {"validUntil": BEFORE}))
-)
+STAMPERS = period("AuthoritySpec", "timestampAuthorities", {"files": ["trust/tsa-chain.pem"]}, BUNDLE)
 LABELS = {"api_version", "kind", "metadata", "spec", "name"}
 
 
@@ -298,7 +279,7 @@ def test_violating_a_field_denies(name: str) -> None:
     assert (kept.outcome(), violated.outcome()) == (Outcome.PASSED, Outcome.FAILED)
 
 
-@pytest.mark.parametrize("pair", STAMPERS, ids=["from", "until"])
+@pytest.mark.parametrize("pair", STAMPERS.values(), ids=["from", "until"])
 def test_periods_of_time_stamp_authorities_are_looked_at(pair: tuple[Given, Given]) -> None:
     assert [given.outcome() for given in pair] == [Outcome.PASSED, Outcome.FAILED]
 
