@@ -54,6 +54,10 @@ PREDICATES: dict[str, dict[str, Any]] = {
 }
 
 
+def signed_by(name: str) -> dict[str, Any]:
+    return {"name": "signed", "signature": {"by": {"any": [name]}}}
+
+
 @dataclass
 class Corpus:
     """Two images as Chainguard publishes them: an index that is signed, children that are attested."""
@@ -92,7 +96,7 @@ class Corpus:
         self,
         reference: str,
         signers: dict[str, dict[str, Any]],
-        rule: Callable[[str], dict[str, Any]] = lambda name: {"name": "signed", "signature": {"by": {"any": [name]}}},
+        rule: Callable[[str], dict[str, Any]] = signed_by,
     ) -> dict[str, Verdict]:
         """Decide on an image under one policy for each signer."""
         place = self.documents(signers, rule)
@@ -233,8 +237,11 @@ def test_what_cosign_says_is_what_we_say(corpus: Corpus) -> None:
         for name, (signer, reason) in near_misses(corpus).items()
         if reason in {Reason.IDENTITY_MISMATCH, Reason.ISSUER_MISMATCH} and "subject" in signer
     }
+
+    def verify(signer: dict[str, Any]) -> bool:
+        return corpus.images.verifies(corpus.public.reference, signer["issuer"], signer["subject"])
+
     with ThreadPoolExecutor(4) as pool:
-        verify = lambda signer: corpus.images.verifies(corpus.public.reference, signer["issuer"], signer["subject"])  # noqa: E731
         said = dict(zip(misses, pool.map(verify, misses.values()), strict=True))
     assert said == dict.fromkeys(misses, False)
     right = corpus.public_signer
@@ -276,9 +283,8 @@ def test_an_attestation_is_of_its_type_and_of_its_image_only(corpus: Corpus) -> 
 
 def test_the_command_verifies_and_refuses(corpus: Corpus) -> None:
     signers = {"right": corpus.public_signer}
-    rule = lambda name: {"name": "signed", "signature": {"by": {"any": [name]}}}  # noqa: E731
     for expected, wanted in ((0, signers), (1, {"wrong": near_misses(corpus)["other-branch"][0]})):
-        place = corpus.documents(wanted, rule)
+        place = corpus.documents(wanted, signed_by)
         command = ["verify", corpus.public.reference, "--policy", str(place), "--plain-http", "--private"]
         done = subprocess.run(
             [sys.executable, "-m", "preverify", *command, "--output", "json"],
