@@ -168,9 +168,8 @@ def note_own_key(settings: Settings) -> None:
         return
     directory = _own_keys(settings)
     directory.mkdir(parents=True, exist_ok=True)
-    content = own.spki if isinstance(own, TrustedKey) else own.write()
-    name = own.id.partition(":")[2] if isinstance(own, TrustedKey) else sha256(content).hexdigest()
-    path = directory / (f"{name}.pub" if isinstance(own, TrustedKey) else f"{name}.json")
+    content, kind = (own.spki, "pub") if isinstance(own, TrustedKey) else (own.write(), "json")
+    path = directory / f"{sha256(content).hexdigest()}.{kind}"
     if not path.exists():
         new = path.with_suffix(".new")
         new.write_bytes(content)
