@@ -85,8 +85,8 @@ def gather(
         reader: Where to read.
         image: The subject as hashed by us.
         clock: For the deadline of the whole reading.
-        own_keys: Keys of our own statements. What verifies under one of them and is a verification summary is neither
-            evidence nor counted.
+        own_keys: Keys and identities of our own statements. What verifies under one of them and is a verification
+            summary is neither evidence nor counted.
         limits: Other than the defaults in tests only.
         platforms: Which children of an index are looked at like the index itself.
     """
