@@ -1,19 +1,18 @@
 """From the written form of signers to compiled ones: files read, roots and stores resolved."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from preverify.model.anchors import KeyAnchor, KeylessAnchor, Log, Stamps
 from preverify.model.errors import BadConfiguration
 from preverify.model.keys import TrustedKey
 from preverify.model.strict_yaml import Document
-from preverify.model.trust import Store, Trust
+from preverify.model.trust import Trust
 from preverify.policy.keys import read_public_key
 from preverify.policy.notation_trust import inline, read_trust_policy
+from preverify.policy.places import Path, refusal, using
 from preverify.policy.schema import KeySpec, NotationSpec, SignersDocument, SignerSpec
 from preverify.policy.signers import KeyIdentity, NotationIdentity, Signer
-
-ReadFile = Callable[[str], bytes]
-_Path = tuple[str | int, ...]
+from preverify.policy.trust_documents import ReadFile
 
 
 def compile_signers(
@@ -35,7 +34,7 @@ def compile_signers(
 
 
 def _signer(document: Document, name: str, spec: SignerSpec, trust: Trust, read_file: ReadFile) -> Signer:
-    path: _Path = ("spec", name)
+    path: Path = ("spec", name)
     if spec.keyless is not None:
         demands = spec.keyless
         anchor = KeylessAnchor(
@@ -69,26 +68,22 @@ def _root(name: str, trust: Trust) -> str:
     return root.id
 
 
-def _key(document: Document, path: _Path, spec: KeySpec, read_file: ReadFile) -> TrustedKey:
-    try:
-        return read_public_key(_read(document, path, spec.file, read_file, what="key file"))
-    except ValueError as error:
-        raise BadConfiguration(f"key file {spec.file!r}: {error}", where=document.where(path)) from error
+def _key(document: Document, path: Path, spec: KeySpec, read_file: ReadFile) -> TrustedKey:
+    with using(document, path, spec.file, noun="key file"):
+        return read_public_key(read_file(spec.file))
 
 
 def _notation(
-    document: Document, path: _Path, name: str, spec: NotationSpec, trust: Trust, read_file: ReadFile
+    document: Document, path: Path, name: str, spec: NotationSpec, trust: Trust, read_file: ReadFile
 ) -> Signer:
-    def store_of(kind: str, called: str) -> Store | None:
-        return trust.store_named(kind, called)
-
     text = None
     if spec.trust_policy is not None:
         path = (*path, "trustPolicy", "file")
-        text = _read(document, path, spec.trust_policy.file, read_file)
+        with using(document, path, spec.trust_policy.file, noun="file"):
+            text = read_file(spec.trust_policy.file)
     try:
         if text is not None:
-            anchor = read_trust_policy(text, store_of=store_of)
+            anchor = read_trust_policy(text, store_of=trust.store_named)
         else:
             anchor = inline(
                 stores=spec.stores,
@@ -96,20 +91,9 @@ def _notation(
                 level=spec.level,
                 override=spec.override,
                 verify_timestamp=spec.verify_timestamp,
-                store_of=store_of,
+                store_of=trust.store_named,
             )
     except BadConfiguration as error:
         inside = f"{error.where}: {error.detail}" if error.where else error.detail
-        raise BadConfiguration(inside, where=document.where(path)) from error
+        raise refusal(document, path, inside) from error
     return Signer(name=name, anchor=anchor, identity=NotationIdentity())
-
-
-def _read(document: Document, path: _Path, name: str, read_file: ReadFile, *, what: str = "file") -> bytes:
-    if name.startswith("/") or ".." in name.split("/"):
-        detail = "leaves the policy directory, expected a path inside it"
-        raise BadConfiguration(detail, where=document.where(path))
-    try:
-        return read_file(name)
-    except (OSError, BadConfiguration) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BadConfiguration(f"{what} {name!r}: {reason}", where=document.where(path)) from error

@@ -11,6 +11,7 @@ from preverify.model.trust import Trust
 from preverify.model.validation import nearest, validate
 from preverify.model.verdicts import Mode
 from preverify.policy.compile_signers import compile_signers
+from preverify.policy.places import refusal
 from preverify.policy.policies import API_VERSION, Policy, PolicySet, compiled
 from preverify.policy.quorum import Quorum, Signer
 from preverify.policy.rules import Rule
@@ -82,13 +83,13 @@ def load(
         for signer in compile_signers(document, typed_signers, trust, read_file):
             if signer.name in signers:
                 path = ("spec", signer.name)
-                raise _refusal(document, path, f"there is another signer named {signer.name!r}")
+                raise refusal(document, path, f"there is another signer named {signer.name!r}")
             signers[signer.name] = signer
     compiled_policies: dict[str, Policy] = {}
     for document, written in policies:
         policy = _compile(document, written, signers, trust)
         if policy.name in compiled_policies:
-            raise _refusal(document, ("metadata", "name"), f"there is another policy named {policy.name!r}")
+            raise refusal(document, ("metadata", "name"), f"there is another policy named {policy.name!r}")
         compiled_policies[policy.name] = policy
     return PolicySet.of(compiled_policies, signers, trust)
 
@@ -110,7 +111,7 @@ def _wanted_roots(signers: _Signers, trusts: _Trusts) -> frozenset[str]:
                 continue
             if root not in known and builtin(root) is None:
                 path = ("spec", name, "trust") if spec.keyless is None else ("spec", name, "keyless", "trust")
-                raise _refusal(document, path, unknown_root(root, known))
+                raise refusal(document, path, unknown_root(root, known))
             wanted.add(root)
     return frozenset(wanted)
 
@@ -118,15 +119,15 @@ def _wanted_roots(signers: _Signers, trusts: _Trusts) -> frozenset[str]:
 def _kind(document: Document) -> type[PolicyDocument] | type[SignersDocument] | type[TrustDocument]:
     value: Any = document.value
     if not isinstance(value, dict):
-        raise _refusal(document, (), "expected a mapping with apiVersion, kind, metadata and spec")
+        raise refusal(document, (), "expected a mapping with apiVersion, kind, metadata and spec")
     if value.get("apiVersion") != API_VERSION:
         seen = str(value.get("apiVersion"))[:60]
-        raise _refusal(document, ("apiVersion",), f"is {seen!r}, expected {API_VERSION!r}")
+        raise refusal(document, ("apiVersion",), f"is {seen!r}, expected {API_VERSION!r}")
     kind = value.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         near = nearest(str(kind), KINDS)
         hint = f", did you mean {near!r}?" if near else f", expected one of: {', '.join(sorted(KINDS))}"
-        raise _refusal(document, ("kind",), f"is {str(kind)[:60]!r}{hint}")
+        raise refusal(document, ("kind",), f"is {str(kind)[:60]!r}{hint}")
     return KINDS[kind]
 
 
@@ -137,11 +138,11 @@ def _compile(document: Document, written: PolicyDocument, signers: Mapping[str, 
         path = ("spec", "require", i)
         ((kind, demand),) = rule_spec.demands.items()
         if rule_spec.name in rules:
-            raise _refusal(document, (*path, "name"), f"there is another rule named {rule_spec.name!r} in this policy")
+            raise refusal(document, (*path, "name"), f"there is another rule named {rule_spec.name!r} in this policy")
         quorum = _quorum(document, (*path, kind, "by"), demand.by.needed, demand.by.names, signers)
         rules[rule_spec.name] = demand.compile(name=rule_spec.name, mode=rule_spec.mode, by=quorum)
     if all(rule.mode is not Mode.ENFORCE for rule in rules.values()):
-        raise _refusal(
+        raise refusal(
             document,
             ("spec", "require"),
             "every rule is audit or warn, so that nothing would be demanded; set the mode of the policy instead",
@@ -169,11 +170,11 @@ def _quorum(
             near = nearest(name, signers)
             known = ", ".join(sorted(signers)) or "none"
             hint = f"did you mean {near!r}?" if near else f"known signers: {known[:200]}"
-            raise _refusal(document, path, f"there is no signer {name!r}, {hint}")
+            raise refusal(document, path, f"there is no signer {name!r}, {hint}")
     try:
         return Quorum.of(needed, [signers[name] for name in names])
     except ValueError as error:
-        raise _refusal(document, path, str(error)) from error
+        raise refusal(document, path, str(error)) from error
 
 
 def _image_glob(document: Document, path: tuple[str | int, ...], text: str) -> str:
@@ -185,17 +186,15 @@ def _image_glob(document: Document, path: tuple[str | int, ...], text: str) -> s
             return text
         host = host.lower() if "*" in host else registry_host(host)
     except BadInput as error:
-        raise _refusal(document, path, str(error)) from error
+        raise refusal(document, path, str(error)) from error
     if "*" not in host and not _is_registry(host):
-        raise _refusal(
-            document, path, f"{text[:80]!r} starts with no registry; write docker.io/… or registry.example/…"
-        )
+        raise refusal(document, path, f"{text[:80]!r} starts with no registry; write docker.io/… or registry.example/…")
     if ":" in rest:
-        raise _refusal(document, path, f"{text[:80]!r} names a tag; tags do not take part, verdicts are about digests")
+        raise refusal(document, path, f"{text[:80]!r} names a tag; tags do not take part, verdicts are about digests")
     if rest != rest.lower() or (slash and not rest):
-        raise _refusal(document, path, f"{text[:80]!r} matches nothing: repository names are not empty and lower-case")
+        raise refusal(document, path, f"{text[:80]!r} matches nothing: repository names are not empty and lower-case")
     if not slash and "**" not in host:
-        raise _refusal(document, path, f"{text[:80]!r} names only a registry; write {host}/** for all of it")
+        raise refusal(document, path, f"{text[:80]!r} names only a registry; write {host}/** for all of it")
     return f"{host}{slash}{rest}"
 
 
@@ -205,9 +204,5 @@ def _is_registry(host: str) -> bool:
 
 def _namespace_glob(document: Document, path: tuple[str | int, ...], text: str) -> str:
     if not text or len(text) > 63 or not _NAMESPACE_CHARACTERS.issuperset(text) or "**" in text:
-        raise _refusal(document, path, f"{text[:80]!r} is not a namespace glob, expected a-z, 0-9, '-' and '*'")
+        raise refusal(document, path, f"{text[:80]!r} is not a namespace glob, expected a-z, 0-9, '-' and '*'")
     return text
-
-
-def _refusal(document: Document, path: tuple[str | int, ...], detail: str) -> BadConfiguration:
-    return BadConfiguration(detail, where=document.where(path))

@@ -15,7 +15,7 @@ from preverify.model.verdicts import Mode
 from preverify.policy.patterns import pattern
 from preverify.policy.rules import SPECS
 from preverify.policy.signers import KeylessIdentity
-from preverify.policy.trust_documents import TrustDocument
+from preverify.policy.trust_schema import FileName, TrustDocument
 from preverify.policy.wire import Metadata, Name, Part
 
 _LONGEST = timedelta(days=90)
@@ -90,7 +90,7 @@ class KeySpec(Part):
 
     later: ClassVar[Mapping[str, str]] = {"kms": "export the public key into a file and name that"}
 
-    file: str = Field(min_length=1, max_length=255)
+    file: FileName
     """PEM file with the public key, relative to the policy directory."""
     valid_from: Moment | None = Field(None, alias="validFrom")
     """Signatures made before do not count."""
@@ -162,7 +162,7 @@ class KeylessSpec(Part):
 class TrustPolicySpec(Part):
     """A Notation trust policy document."""
 
-    file: str = Field(min_length=1, max_length=255)
+    file: FileName
     """`trustpolicy.json`, relative to the policy directory; its stores are those of Trust documents."""
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,6 +16,7 @@ from preverify.model.trusted_root import parse_trusted_root
 from preverify.model.validation import nearest
 from preverify.policy.certificates import chain_of, check_issuer, check_stamper, check_stored, read_certificates
 from preverify.policy.keys import read_public_key
+from preverify.policy.places import Path, refusal, using
 from preverify.policy.trust_schema import AuthoritySpec, CtLogSpec, LogSpec, RootSpec, StoreSpec, TrustDocument, TufSpec
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
 
 ReadFile = Callable[[str], bytes]
 ListFiles = Callable[[str], Sequence[str]]
-Path = tuple[str | int, ...]
 
 MAX_ROOT_BYTES = 512_000
 """Of TUF root metadata; of a trusted_root.json its reader has the bound."""
@@ -93,7 +92,7 @@ def compile_trust(
         for name, spec in written.spec.stores.items():
             path = ("spec", "stores", name)
             if name in stores:
-                raise _refusal(document, path, f"there is another store named {name!r}")
+                raise refusal(document, path, f"there is another store named {name!r}")
             stores[name] = _store(document, path, spec, read_file, list_files)
     return Trust(roots=roots, stores=tuple(stores[name] for name in sorted(stores)))
 
@@ -146,9 +145,9 @@ def _declared(documents: Sequence[tuple[Document, TrustDocument]]) -> Mapping[st
         for name, spec in written.spec.roots.items():
             path = ("spec", "roots", name)
             if name in BUILT_IN:
-                raise _refusal(document, path, f"the root {name!r} is built in; give this one another name")
+                raise refusal(document, path, f"the root {name!r} is built in; give this one another name")
             if name in declared:
-                raise _refusal(document, path, f"there is another root named {name!r}")
+                raise refusal(document, path, f"there is another root named {name!r}")
             declared[name] = document, spec
     return declared
 
@@ -161,7 +160,7 @@ def _undeclared(name: str, declared: Iterable[str]) -> RootRequest:
 
 
 def _by_tuf(document: Document, name: str, tuf: TufSpec, read_file: ReadFile) -> RootRequest:
-    with _at(document, ("spec", "roots", name, "tuf", "root"), tuf.root):
+    with using(document, ("spec", "roots", name, "tuf", "root"), tuf.root):
         root = read_file(tuf.root)
         if len(root) > MAX_ROOT_BYTES:
             raise ValueError(f"is {len(root)} bytes long, at most {MAX_ROOT_BYTES} are read")
@@ -175,10 +174,10 @@ def _root(name: str, declared: Mapping[str, _Declared], read_file: ReadFile, rea
     path = ("spec", "roots", name)
     if spec.tuf is not None:
         request = _by_tuf(document, name, spec.tuf, read_file)
-        with _at(document, (*path, "tuf"), request.url):
+        with using(document, (*path, "tuf"), request.url):
             return parse_trusted_root(read_root(request), name)
     if spec.file is not None:
-        with _at(document, (*path, "file"), spec.file):
+        with using(document, (*path, "file"), spec.file):
             return parse_trusted_root(read_file(spec.file), name)
     return _own_root(document, path, name, spec, read_file)
 
@@ -204,16 +203,16 @@ def _authority(
 ) -> Authority:
     certificates: list[x509.Certificate] = []
     for i, file in enumerate(spec.files):
-        with _at(document, (*path, "files", i), file):
+        with using(document, (*path, "files", i), file):
             certificates += read_certificates(read_file(file))
-    with _at(document, (*path, "files"), ", ".join(spec.files)[:120]):
+    with using(document, (*path, "files"), ", ".join(spec.files)[:120]):
         chain = chain_of(certificates)
         check(chain[0])
     return Authority(certificates=chain, valid=spec.period)
 
 
 def _log(document: Document, path: Path, spec: LogSpec, read_file: ReadFile) -> Log:
-    with _at(document, (*path, "key"), spec.key):
+    with using(document, (*path, "key"), spec.key):
         key = read_public_key(read_file(spec.key)).spki
         return Log(key=key, id=_log_id(key, spec.origin), origin=spec.origin or "", valid=spec.period)
 
@@ -234,7 +233,7 @@ def _log_id(spki: bytes, origin: str | None) -> bytes:
 
 
 def _ct_log(document: Document, path: Path, spec: CtLogSpec, read_file: ReadFile) -> Log:
-    with _at(document, (*path, "key"), spec.key):
+    with using(document, (*path, "key"), spec.key):
         key = read_public_key(read_file(spec.key)).spki
     return Log(key=key, id=sha256(key).digest(), valid=spec.period)
 
@@ -243,7 +242,7 @@ def _store(document: Document, path: Path, spec: StoreSpec, read_file: ReadFile,
     kind, _, name = str(path[-1]).partition(":")
     certificates: list[bytes] = []
     for at, file in _files(document, path, spec, list_files):
-        with _at(document, at, file):
+        with using(document, at, file):
             certificates += (check_stored(each, kind=kind) for each in read_certificates(read_file(file)))
     return Store(kind=kind, name=name, certificates=tuple(dict.fromkeys(certificates)))
 
@@ -254,25 +253,11 @@ def _files(document: Document, path: Path, spec: StoreSpec, list_files: ListFile
         return
     at = (*path, "directory")
     if list_files is None:
-        raise _refusal(document, at, "directories cannot be listed here; name the files instead")
-    with _at(document, at, spec.directory):
+        raise refusal(document, at, "directories cannot be listed here; name the files instead")
+    with using(document, at, spec.directory):
         names = sorted(name for name in list_files(spec.directory) if _CERTIFICATE_FILE.fullmatch(name))
         if not 1 <= len(names) <= MAX_STORE_FILES:
             raise ValueError(
                 f"holds {len(names)} certificate files (*.pem, *.crt, *.cer), expected 1 to {MAX_STORE_FILES}"
             )
     yield from ((at, f"{spec.directory.rstrip('/')}/{name}") for name in names)
-
-
-@contextmanager
-def _at(document: Document, path: Path, what: str) -> Iterator[None]:
-    """Say in which file and place of the document something cannot be used."""
-    try:
-        yield
-    except (OSError, ValueError, BadConfiguration) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise _refusal(document, path, f"{what!r}: {reason}") from error
-
-
-def _refusal(document: Document, path: Path, detail: str) -> BadConfiguration:
-    return BadConfiguration(detail, where=document.where(path))
