@@ -31,7 +31,7 @@ from preverify.policy.documents import PolicySet
 from preverify.policy.signers import KeyIdentity
 from preverify.policy.trust_documents import BUILT_IN, RootRequest, names_of_roots, requests
 from preverify.settings import Settings, read_bounded
-from preverify.trust import Result, Roots, kept_or_none, parts
+from preverify.trust import Result, Roots, parts
 
 app = typer.Typer(no_args_is_help=True)
 File = Annotated[Path, typer.Argument(help="The file with the trust.", show_default=False)]
@@ -195,7 +195,7 @@ def _keys(policies: PolicySet) -> Iterator[dict[str, Any]]:
 
 
 def _fetched(request: RootRequest, roots: Roots) -> dict[str, Any]:
-    kept = kept_or_none(roots, request)
+    kept = roots.kept_or_none(request)
     return {
         "root": request.name,
         "url": request.url or None,

@@ -10,7 +10,7 @@ from preverify.policy.documents import PolicySet
 from preverify.policy.signers import KeyIdentity
 from preverify.policy.trust_documents import ReadRoot, RootRequest, compile_trust, names_of_roots
 from preverify.settings import Settings
-from preverify.trust import Roots, kept_or_none, trust_expiry
+from preverify.trust import Roots, trust_expiry
 
 _SKEW = timedelta(minutes=5)
 _STALE = 3
@@ -51,7 +51,7 @@ def _ending(about: str, until: datetime, now: datetime, within: timedelta, todo:
 
 def _freshness(settings: Settings, roots: Roots, request: RootRequest, now: datetime) -> Iterator[Remark]:
     about = f"root {request.name}"
-    kept = kept_or_none(roots, request)
+    kept = roots.kept_or_none(request)
     if kept is None:
         seen = "the copy that is built in, never refreshed"
         state = "note" if settings.trust.offline else "weak"

@@ -5,7 +5,7 @@ The TUF client is loaded where a root is really looked at, not here: most proces
 
 from preverify.trust.embedded import read_built_in
 from preverify.trust.files import list_files
-from preverify.trust.parts import Kind, Part, figures, kept_or_none, parts, trust_expiry
+from preverify.trust.parts import Kind, Part, figures, parts, trust_expiry
 from preverify.trust.refreshing import refresh_due
 from preverify.trust.roots import Get, Refreshed, Result, Roots
 
@@ -17,7 +17,6 @@ __all__ = [
     "Result",
     "Roots",
     "figures",
-    "kept_or_none",
     "list_files",
     "parts",
     "read_built_in",

@@ -8,11 +8,9 @@ from hashlib import sha256
 
 from cryptography import x509
 
-from preverify.model.errors import BadConfiguration
 from preverify.model.trust import Authority, Log, SigstoreRoot, Store, Trust
 from preverify.policy.trust_documents import RootRequest
 from preverify.settings import Trust as TrustSettings
-from preverify.trust.record import Record
 from preverify.trust.roots import Roots
 
 Figure = tuple[str, tuple[str, ...], float]
@@ -85,20 +83,12 @@ def figures(
     for name, kind, until in trust_expiry(trust, now):
         yield "trust_expiry_timestamp_seconds", (name, kind), until.timestamp()
     for request in requests:
-        kept = kept_or_none(roots, request)
+        kept = roots.kept_or_none(request)
         yield "trust_refreshed_timestamp_seconds", (request.name,), 0.0 if kept is None else kept.fetched_at.timestamp()
         if kept is not None:
             yield "trust_metadata_expiry_timestamp_seconds", (request.name,), kept.expires.timestamp()
         if not settings.offline:
             yield "trust_refresh_interval_seconds", (request.name,), settings.refresh.total_seconds()
-
-
-def kept_or_none(roots: Roots, request: RootRequest) -> Record | None:
-    """Return what was verified last of a root; None also where that is damaged."""
-    try:
-        return roots.kept(request)
-    except BadConfiguration:
-        return None
 
 
 def _of_root(root: SigstoreRoot) -> Iterator[Part]:

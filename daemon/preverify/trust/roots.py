@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from preverify.model.errors import BadConfiguration, PreverifyError, Unavailable
+from preverify.model.errors import BadConfiguration, Unavailable
 from preverify.model.reasons import Reason
 from preverify.policy.trust_documents import RootRequest
 from preverify.ports import Clock
@@ -89,6 +89,13 @@ class Roots:
         """Return what was verified last of a root; None where it was never fetched or imported."""
         return record.read(self.place(request) / "current.json")
 
+    def kept_or_none(self, request: RootRequest) -> Record | None:
+        """Return what was verified last of a root; None also where that is damaged: then it is written anew."""
+        try:
+            return self.kept(request)
+        except BadConfiguration:
+            return None
+
     def refresh(self, requests: Iterable[RootRequest]) -> tuple[Refreshed, ...]:
         """Look at every repository. A root that cannot be refreshed stays as it was. Offline: none is looked at."""
         if self._settings.offline:
@@ -130,10 +137,7 @@ class Roots:
             yield place
 
     def _is_due(self, request: RootRequest) -> bool:
-        try:
-            kept = self.kept(request)
-        except BadConfiguration:
-            return True
+        kept = self.kept_or_none(request)
         return kept is None or kept.fetched_at + self._settings.refresh <= self._clock.now()
 
     def _refresh(self, request: RootRequest) -> Refreshed:
@@ -143,7 +147,8 @@ class Roots:
 
         try:
             with self.locked(request) as place:
-                before = self._before(request)
+                last = self.kept_or_none(request)
+                before = None if last is None else last.target
                 found = look(completed(request), place / "tuf", Fetcher(self._get), before)
                 kept = Record(
                     target=found.target,
@@ -158,10 +163,3 @@ class Roots:
             return Refreshed(name=request.name, result=Result.UNAVAILABLE, detail=str(error))
         changed = found.target != (before if before is not None or request.url else embedded(request.name).target)
         return Refreshed(name=request.name, result=Result.CHANGED if changed else Result.UNCHANGED)
-
-    def _before(self, request: RootRequest) -> bytes | None:
-        try:
-            kept = self.kept(request)
-        except PreverifyError:
-            return None  # what is damaged is written anew
-        return None if kept is None else kept.target
