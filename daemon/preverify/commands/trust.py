@@ -182,14 +182,13 @@ def _keys(policies: PolicySet) -> Iterator[dict[str, Any]]:
     for signer in policies.signers:
         if isinstance(signer.anchor, KeyAnchor):
             identity = signer.identity if isinstance(signer.identity, KeyIdentity) else KeyIdentity()
-            ends = [each for each in (identity.valid_until, identity.revoked_at) if each is not None]
             yield {
                 "of": signer.name,
                 "kind": "key",
                 "name": "revoked" if identity.revoked_at is not None else "",
                 "id": signer.anchor.key.id,
                 "validFrom": written(identity.valid_from),
-                "validUntil": written(min(ends, default=None)),
+                "validUntil": written(identity.end),
                 "usedBy": [signer.name],
             }
 

@@ -58,6 +58,11 @@ class KeyIdentity:
         """Return until when a signature that counts goes on to count; None for always."""
         if finding.signing is not None and finding.signing.times:
             return None
+        return self.end
+
+    @property
+    def end(self) -> datetime | None:
+        """Return when the key stops to count; None for never."""
         return min((each for each in (self.valid_until, self.revoked_at) if each is not None), default=None)
 
     def canonical(self) -> dict[str, Any]:
