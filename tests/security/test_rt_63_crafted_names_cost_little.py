@@ -22,7 +22,7 @@ CHILD = """
 import resource, sys
 from preverify.model.distinguished_names import parse_name
 from preverify.model.errors import BadInput
-from preverify.verify.certificates.paths import parse_certificate
+from preverify.verify.certificates.certificate import parse_certificate
 from preverify.verify.refusal import Refused
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()

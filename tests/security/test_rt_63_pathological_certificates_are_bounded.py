@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 
 from preverify.model.reasons import Reason
-from preverify.verify.certificates.paths import parse_certificate
+from preverify.verify.certificates.certificate import parse_certificate
 from preverify.verify.refusal import Refused
 from preverify.verify.stamps.responses import check_response
 from support import pki
@@ -19,7 +19,8 @@ MAX_MEGABYTES = 64
 CHILD = """
 import json, resource, socket, sys, warnings
 from preverify.model.trust import Authority
-from preverify.verify.certificates.paths import check_path, parse_certificate
+from preverify.verify.certificates.certificate import parse_certificate
+from preverify.verify.certificates.paths import check_path
 from preverify.verify.certificates.fulcio import identity_of
 from preverify.verify.refusal import Refused
 from preverify.verify.stamps.responses import check_response

@@ -24,7 +24,7 @@ from preverify.model.trust import SigstoreRoot, Trust
 from preverify.registry.auth import parse_challenges
 from preverify.registry.urls import Url
 from preverify.verify import verify
-from preverify.verify.certificates.paths import parse_certificate, parse_pem_chain
+from preverify.verify.certificates.certificate import parse_certificate, parse_pem_chain
 from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION, LOG_ANNOTATION, STAMP_ANNOTATION
 from preverify.verify.logs.entries import entry_from_annotation, entry_from_bundle
 from preverify.verify.logs.witness import check_entry

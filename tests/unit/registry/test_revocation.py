@@ -15,7 +15,7 @@ from preverify.model.revocation import RevocationKind, Wanted
 from preverify.registry.addresses import Reach
 from preverify.registry.revocation import FetchLimits, RevocationFetcher
 from preverify.registry.revocation_cache import CacheLimits
-from preverify.verify.certificates.paths import parse_certificate
+from preverify.verify.certificates.certificate import parse_certificate
 from preverify.verify.revoked.ocsp import request_for
 from support import pki
 from support.clock import Stopped

@@ -16,17 +16,15 @@ from hypothesis import strategies as st
 from preverify.model.reasons import Reason
 from preverify.model.trust import Authority, Period
 from preverify.verify.certificates import paths as certificates
-from preverify.verify.certificates.certificate import MAX_CERTIFICATE_BYTES, shown_name
-from preverify.verify.certificates.paths import (
-    Purpose,
+from preverify.verify.certificates.certificate import (
+    MAX_CERTIFICATE_BYTES,
     authority_certificate,
-    chains_of,
-    check_leaf,
-    check_path,
     leaf_verifies,
     parse_certificate,
     parse_pem_chain,
+    shown_name,
 )
+from preverify.verify.certificates.paths import Purpose, chains_of, check_leaf, check_path
 from preverify.verify.refusal import Refused
 from support import pki
 from support.real_certificates import recorded

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from preverify.model import fulcio as names
 from preverify.model.reasons import Reason
 from preverify.verify.certificates import fulcio
+from preverify.verify.certificates.certificate import parse_certificate
 from preverify.verify.certificates.fulcio import MAX_TEXT, Identity, identity_of, signer_id
-from preverify.verify.certificates.paths import parse_certificate
 from preverify.verify.refusal import Refused
 from support import pki
 from support.real_certificates import recorded

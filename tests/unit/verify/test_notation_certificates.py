@@ -9,7 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from preverify.model.distinguished_names import parse_name
 from preverify.model.reasons import Reason
-from preverify.verify.certificates.paths import parse_certificate
+from preverify.verify.certificates.certificate import parse_certificate
 from preverify.verify.notation.chains import (
     algorithm_of,
     check_signature,

@@ -11,7 +11,7 @@ from cryptography.x509 import ocsp
 from preverify.model.evidence import Evidence
 from preverify.model.reasons import Reason
 from preverify.model.revocation import RevocationKind, Wanted
-from preverify.verify.certificates.paths import parse_certificate
+from preverify.verify.certificates.certificate import parse_certificate
 from preverify.verify.notation.chains import Chain
 from preverify.verify.refusal import Refused
 from preverify.verify.revoked.chain import MAX_WANTED, Answers, Standing, check_chain, fresh_until, wanted_of

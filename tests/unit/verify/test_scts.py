@@ -7,7 +7,8 @@ from cryptography import x509
 
 from preverify.model.reasons import Reason
 from preverify.model.trust import Log, Period
-from preverify.verify.certificates.paths import authority_certificate, check_path, parse_certificate
+from preverify.verify.certificates.certificate import authority_certificate, parse_certificate
+from preverify.verify.certificates.paths import check_path
 from preverify.verify.certificates.scts import check_sct
 from preverify.verify.refusal import Refused
 from support import pki

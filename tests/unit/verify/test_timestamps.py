@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from preverify.model.reasons import Reason
 from preverify.model.trust import Authority, Period
-from preverify.verify.certificates.paths import authority_certificate
+from preverify.verify.certificates.certificate import authority_certificate
 from preverify.verify.encodings import der
 from preverify.verify.refusal import Refused
 from preverify.verify.stamps.responses import Stamp, check_response, check_token, distinct

@@ -17,7 +17,7 @@ from cryptography.x509 import Extension, ExtensionType, ObjectIdentifier
 from preverify.model.errors import BadInput
 from preverify.model.reasons import Reason
 from preverify.verify.encodings import der as asn1
-from preverify.verify.keys.algorithms import OF_CERTIFICATES, Algorithm
+from preverify.verify.keys.algorithms import OF_CERTIFICATES, Algorithm, is_sha2
 from preverify.verify.keys.public_keys import ACCEPTED, PublicKey, prepared
 from preverify.verify.refusal import Refused
 
@@ -59,7 +59,6 @@ _LABELS = {
     b"U\x04\x0a": "O",
     b"U\x04\x0b": "OU",
 }
-_HASHES = frozenset({"sha256", "sha384", "sha512"})
 _SPACE = b" \t\n\r\v\f"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _SPACES = frozenset(_SPACE[at : at + 1] for at in range(len(_SPACE)))
@@ -201,7 +200,7 @@ def _check_issuer(name: _Issuer) -> None:
 def _check_hash(loaded: Loaded) -> None:
     """Check the hash of RSA-PSS, which names it in parameters: the library has read them."""
     used = loaded.signature_hash_algorithm
-    if used is None or used.name not in _HASHES:
+    if not is_sha2(used):
         name = "no hash" if used is None else used.name
         raise _invalid(f"the certificate is signed with {name}, expected SHA-256, SHA-384 or SHA-512")
 

@@ -15,27 +15,10 @@ from preverify.verify.certificates.certificate import (
     MAX_CHAIN,
     Certificate,
     authority_certificate,
-    leaf_verifies,
-    parse_certificate,
-    parse_pem_chain,
     shown_name,
 )
 from preverify.verify.certificates.issued import is_issued
 from preverify.verify.refusal import Refused
-
-__all__ = [
-    "Certificate",
-    "Path",
-    "Purpose",
-    "anchored",
-    "authority_certificate",
-    "chains_of",
-    "check_leaf",
-    "check_path",
-    "leaf_verifies",
-    "parse_certificate",
-    "parse_pem_chain",
-]
 
 _MAX_DEPTH = 5
 _MAX_CHAINS = 64

@@ -12,7 +12,7 @@ from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
-from preverify.verify.certificates.paths import parse_pem_chain
+from preverify.verify.certificates.certificate import parse_pem_chain
 from preverify.verify.encodings.text import exact_members, from_base64
 from preverify.verify.logs.bodies import Described, Enveloped, Message
 from preverify.verify.logs.entries import Entry, entry_from_annotation

@@ -6,7 +6,7 @@ from preverify.model.digest import Digest
 from preverify.model.evidence import Evidence, Format, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
-from preverify.verify.certificates.paths import parse_certificate
+from preverify.verify.certificates.certificate import parse_certificate
 from preverify.verify.logs.bodies import Described, Enveloped, Message
 from preverify.verify.refusal import Refused
 from preverify.verify.report import Report

@@ -29,6 +29,7 @@ def _identifiers(oid: str, *, null: tuple[bool, ...]) -> tuple[bytes, ...]:
 
 
 _EITHER = (False, True)
+_NAMES = frozenset({"sha256", "sha384", "sha512"})
 _SHA2: tuple[tuple[Hash, hashes.HashAlgorithm, int], ...] = (
     (hashlib.sha256, hashes.SHA256(), 1),
     (hashlib.sha384, hashes.SHA384(), 2),
@@ -36,6 +37,12 @@ _SHA2: tuple[tuple[Hash, hashes.HashAlgorithm, int], ...] = (
 )
 _ECDSA = {number: Algorithm(of=ec.EllipticCurvePublicKey, how=(ec.ECDSA(each),)) for _, each, number in _SHA2}
 _PKCS1 = {number: Algorithm(of=rsa.RSAPublicKey, how=(padding.PKCS1v15(), each)) for _, each, number in _SHA2}
+
+
+def is_sha2(function: hashes.HashAlgorithm | None) -> bool:
+    """Say whether a hash function, as the library tells it of a signature, is one that we accept."""
+    return function is not None and function.name in _NAMES
+
 
 HASHES: Mapping[bytes, Hash] = {
     each: function for function, _, number in _SHA2 for each in _identifiers(f"60864801650304020{number}", null=_EITHER)

@@ -19,8 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from preverify.model.distinguished_names import TYPES, Name, checked
 from preverify.model.errors import BadInput
 from preverify.model.reasons import Reason
+from preverify.verify.certificates.certificate import Certificate, authority_certificate, parse_certificate
 from preverify.verify.certificates.issued import is_issued
-from preverify.verify.certificates.paths import Certificate, authority_certificate, parse_certificate
 from preverify.verify.refusal import Refused
 
 Chain = tuple[Certificate, ...]

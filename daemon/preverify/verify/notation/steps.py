@@ -13,7 +13,7 @@ from preverify.model.findings import Claim, Finding, Signing, Step, TrustedTime
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
 from preverify.model.trust import Trust
-from preverify.verify.certificates.paths import Certificate, authority_certificate
+from preverify.verify.certificates.certificate import Certificate, authority_certificate
 from preverify.verify.encodings.text import exact_members
 from preverify.verify.notation.attributes import AUTHORITY, MAX_ENVELOPE_BYTES, PAYLOAD_TYPE, PREFIX, Envelope
 from preverify.verify.notation.chains import (

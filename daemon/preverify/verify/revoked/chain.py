@@ -9,7 +9,7 @@ from itertools import pairwise
 from preverify.model.evidence import Evidence
 from preverify.model.reasons import Reason
 from preverify.model.revocation import RevocationKind, Wanted
-from preverify.verify.certificates.paths import Certificate, authority_certificate
+from preverify.verify.certificates.certificate import Certificate, authority_certificate
 from preverify.verify.refusal import Refused
 from preverify.verify.revoked.crls import (
     MAX_CRL_BYTES,

@@ -15,6 +15,7 @@ from cryptography.x509 import ReasonFlags
 
 from preverify.model.reasons import Reason
 from preverify.verify.certificates.certificate import UNREADABLE, Certificate
+from preverify.verify.keys.algorithms import is_sha2
 from preverify.verify.refusal import Refused
 
 MAX_CRL_BYTES = 10 << 20
@@ -22,7 +23,6 @@ MAX_URL = 1024
 SKEW = timedelta(minutes=5)
 """How far ahead of ours the clocks of those may be who publish revocations."""
 
-_HASHES = frozenset({"sha256", "sha384", "sha512"})
 _UNDERSTOOD = (x509.IssuingDistributionPoint, x509.DeltaCRLIndicator, x509.CRLNumber, x509.AuthorityKeyIdentifier)
 _ENTRY_UNDERSTOOD = (x509.CRLReason, x509.InvalidityDate)
 _TEMPORARY = frozenset({ReasonFlags.certificate_hold, ReasonFlags.remove_from_crl})
@@ -161,8 +161,7 @@ def unknown(detail: str) -> Refused:
 
 
 def _read(crl: x509.CertificateRevocationList, issuer: Certificate) -> Crl:
-    used = crl.signature_hash_algorithm
-    if used is None or used.name not in _HASHES:
+    if not is_sha2(crl.signature_hash_algorithm):
         raise unknown("the revocation list is not signed with SHA-256, SHA-384 or SHA-512")
     usage = issuer.value(x509.KeyUsage)
     if crl.issuer != issuer.x509.subject or (usage is not None and not usage.crl_sign):

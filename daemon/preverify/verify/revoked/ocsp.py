@@ -13,15 +13,14 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from preverify.model.reasons import Reason
-from preverify.verify.certificates.certificate import UNREADABLE
+from preverify.verify.certificates.certificate import UNREADABLE, Certificate, parse_certificate
 from preverify.verify.certificates.issued import is_issued
-from preverify.verify.certificates.paths import Certificate, parse_certificate
+from preverify.verify.keys.algorithms import is_sha2
 from preverify.verify.refusal import Refused
 from preverify.verify.revoked.crls import SKEW, unknown, usable_url
 
 MAX_OCSP_BYTES = 64 << 10
 _MAX_RESPONDERS = 5
-_HASHES = frozenset({"sha256", "sha384", "sha512"})
 _RSA = frozenset(
     {
         SignatureAlgorithmOID.RSA_WITH_SHA256,
@@ -140,7 +139,7 @@ def _delegates(response: ocsp.OCSPResponse, issuer: Certificate, now: datetime) 
 
 def _holds(response: ocsp.OCSPResponse, signer: Certificate) -> bool:
     used, key = response.signature_hash_algorithm, signer.x509.public_key()
-    if used is None or used.name not in _HASHES:
+    if used is None or not is_sha2(used):
         return False
     try:
         if isinstance(key, rsa.RSAPublicKey) and response.signature_algorithm_oid in _RSA:

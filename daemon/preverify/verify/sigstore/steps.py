@@ -11,8 +11,9 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.findings import Finding, Signing, Step, TrustedTime
 from preverify.model.reasons import Reason
 from preverify.model.trust import SigstoreRoot
+from preverify.verify.certificates.certificate import Certificate, leaf_verifies, parse_certificate
 from preverify.verify.certificates.fulcio import Identity, identity_of, signer_id
-from preverify.verify.certificates.paths import Certificate, check_path, leaf_verifies, parse_certificate
+from preverify.verify.certificates.paths import check_path
 from preverify.verify.certificates.scts import check_sct
 from preverify.verify.keys.public_keys import PublicKey
 from preverify.verify.logs.bodies import Described, check_body
