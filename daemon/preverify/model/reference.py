@@ -27,6 +27,11 @@ def is_repository_path(text: str) -> bool:
     return _PATH.fullmatch(text) is not None
 
 
+def is_registry(first: str) -> bool:
+    """Say whether the first part of a name is a registry, and not the first part of a path on Docker Hub."""
+    return first == "localhost" or any(c in first for c in ".:[")
+
+
 def registry_host(text: str) -> str:
     """Return the internal form of a registry host, `host[:port]` in lower case.
 
@@ -99,7 +104,7 @@ class Reference:
             if not is_tag(tag):
                 raise BadInput(f"{tag[:140]!r} is not a tag, expected 1 to 128 letters, digits, '_', '.' or '-'")
         first, slash_text, rest = name.partition("/")
-        if slash_text and (any(c in first for c in ".:[") or first == "localhost"):
+        if slash_text and is_registry(first):
             registry, path = registry_host(first), rest
         elif slash_text and first != first.lower():
             # Some readers take this for a host. In lower case it would be a path on Docker Hub: two meanings.

@@ -5,7 +5,7 @@ from typing import Any
 
 from preverify.model import globs, strict_yaml
 from preverify.model.errors import BadConfiguration, BadInput
-from preverify.model.reference import registry_host
+from preverify.model.reference import is_registry, registry_host
 from preverify.model.strict_yaml import Document
 from preverify.model.trust import Trust
 from preverify.model.validation import nearest, validate
@@ -187,7 +187,7 @@ def _image_glob(document: Document, path: tuple[str | int, ...], text: str) -> s
         host = host.lower() if "*" in host else registry_host(host)
     except BadInput as error:
         raise refusal(document, path, str(error)) from error
-    if "*" not in host and not _is_registry(host):
+    if "*" not in host and not is_registry(host):
         raise refusal(document, path, f"{text[:80]!r} starts with no registry; write docker.io/… or registry.example/…")
     if ":" in rest:
         raise refusal(document, path, f"{text[:80]!r} names a tag; tags do not take part, verdicts are about digests")
@@ -196,10 +196,6 @@ def _image_glob(document: Document, path: tuple[str | int, ...], text: str) -> s
     if not slash and "**" not in host:
         raise refusal(document, path, f"{text[:80]!r} names only a registry; write {host}/** for all of it")
     return f"{host}{slash}{rest}"
-
-
-def _is_registry(host: str) -> bool:
-    return host == "localhost" or any(c in host for c in ".:[")
 
 
 def _namespace_glob(document: Document, path: tuple[str | int, ...], text: str) -> str:

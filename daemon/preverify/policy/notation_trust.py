@@ -7,7 +7,7 @@ from typing import Any
 from preverify.model.anchors import Action, NotationAnchor, NotationStatement
 from preverify.model.distinguished_names import Name, covers, parse_name
 from preverify.model.errors import BadConfiguration, BadInput, MalformedEvidence
-from preverify.model.reference import Repository
+from preverify.model.reference import Repository, is_registry
 from preverify.model.strict_json import parse
 from preverify.model.trust import Store
 from preverify.model.validation import unknown_key
@@ -214,7 +214,7 @@ def _scope(text: str, where: str) -> str:
     """Return a repository in internal form. The registry has to stand there: nothing is implied in a scope."""
     expected = "expected registry/repository without tag or digest"
     host, slash, _ = text.partition("/")
-    if not slash or not (set(host) & set(".:[") or host == "localhost"):
+    if not slash or not is_registry(host):
         raise BadConfiguration(f"{text[:80]!r} names no registry, {expected}", where=where)
     try:
         return str(Repository.parse(text))
