@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, create_model, model_validator
 
 from preverify.model.anchors import Log, Stamps
-from preverify.model.durations import parse_duration
 from preverify.model.fulcio import NAMES
 from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.validation import nearest
@@ -16,23 +15,13 @@ from preverify.policy.patterns import pattern
 from preverify.policy.rules import SPECS
 from preverify.policy.signers import KeylessIdentity
 from preverify.policy.trust_schema import FileName, TrustDocument
-from preverify.policy.wire import Metadata, Name, Part
-
-_LONGEST = timedelta(days=90)
-
-
-def _validity(value: object) -> timedelta:
-    validity = parse_duration(value)
-    if not timedelta(seconds=1) <= validity <= _LONGEST or validity.microseconds:
-        raise ValueError(f"{value} is out of range, expected whole seconds from 1s to 90d")
-    return validity
-
+from preverify.policy.wire import Metadata, Name, Part, in_seconds, whole_seconds
 
 Validity = Annotated[
     timedelta,
-    BeforeValidator(_validity),
+    whole_seconds(up_to_days=90),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}(s|m|h|d)$", "default": "24h"}),
-    PlainSerializer(lambda value: f"{int(value.total_seconds())}s"),
+    in_seconds,
 ]
 ModeWord = Annotated[Mode, Field(strict=False)]
 

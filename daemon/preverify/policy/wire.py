@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
+
+from preverify.model.durations import parse_duration
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 
@@ -36,6 +39,22 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+
+
+def whole_seconds(*, up_to_days: int) -> BeforeValidator:
+    """Return the reader of a time span of whole seconds."""
+
+    def read(value: object) -> timedelta:
+        span = parse_duration(value)
+        if not timedelta(seconds=1) <= span <= timedelta(days=up_to_days) or span.microseconds:
+            raise ValueError(f"{value} is out of range, expected whole seconds from 1s to {up_to_days}d")
+        return span
+
+    return BeforeValidator(read)
+
+
+in_seconds = PlainSerializer(lambda value: f"{int(value.total_seconds())}s")
+"""Writes such a span."""
 
 
 class Metadata(Part):

@@ -6,10 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import rfc8785
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
 
 from preverify.model.digest import Digest
-from preverify.model.durations import parse_duration
 from preverify.model.errors import BadInput
 from preverify.model.verdicts import Mode
 from preverify.policy.attestation_types import PROVENANCE, SUMMARY, TYPES, kind_of, known_type
@@ -17,7 +16,7 @@ from preverify.policy.builders import Accepted
 from preverify.policy.provenance import ProvenanceDemand, is_version, written
 from preverify.policy.quorum import BySpec, Quorum
 from preverify.policy.summaries import SummaryDemand, build_level
-from preverify.policy.wire import Part
+from preverify.policy.wire import Part, in_seconds, whole_seconds
 
 if TYPE_CHECKING:
     from preverify.policy.rules.attestation import AttestedBy
@@ -27,7 +26,6 @@ _NAME = re.compile(r"[!-~]{1,300}")
 _REF = re.compile(r"refs/[!-~]{1,300}")
 _LEVEL = re.compile(r"(?!SLSA_)[!-+\--~]{1,200}|SLSA_[A-Z]+(?:_[A-Z]+)*_LEVEL_\d{1,3}")
 _FACT = re.compile(r"[a-z][A-Za-z0-9_.]{0,63}")
-_LONGEST = timedelta(days=3650)
 
 
 def _matching(form: re.Pattern[str], what: str) -> AfterValidator:
@@ -68,13 +66,6 @@ def _digest(text: str) -> str:
         raise ValueError(str(error)) from error
 
 
-def _age(value: object) -> timedelta:
-    age = parse_duration(value)
-    if not timedelta(seconds=1) <= age <= _LONGEST or age.microseconds:
-        raise ValueError(f"{value} is out of range, expected whole seconds from 1s to 3650d")
-    return age
-
-
 def _parameters(given: dict[str, Any]) -> dict[str, Any]:
     try:
         for value in given.values():
@@ -86,9 +77,9 @@ def _parameters(given: dict[str, Any]) -> dict[str, Any]:
 
 Age = Annotated[
     timedelta,
-    BeforeValidator(_age),
+    whole_seconds(up_to_days=3650),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}(s|m|h|d)$"}),
-    PlainSerializer(lambda value: f"{int(value.total_seconds())}s"),
+    in_seconds,
 ]
 Uri = Annotated[str, _matching(_URI, "a URI")]
 Level = Annotated[int, Field(ge=1, le=3)]
