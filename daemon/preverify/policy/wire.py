@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Pla
 
 from preverify.model.durations import parse_duration
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+"""What policies, signers, rules and roots may be called: nothing of it leads out of a directory."""
 
 
 class Part(BaseModel):
@@ -31,7 +32,7 @@ class Part(BaseModel):
 
 
 def _name(text: str) -> str:
-    if _NAME.fullmatch(text) is None:
+    if NAME.fullmatch(text) is None:
         raise ValueError(
             f"{text[:80]!r} is not a name, expected 1 to 63 of a-z, 0-9, '-' and '.', no '-' or '.' at an end"
         )

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from preverify.model.errors import BadConfiguration, Unavailable
 from preverify.model.reasons import Reason
 from preverify.policy.trust_documents import RootRequest
+from preverify.policy.wire import NAME
 from preverify.ports import Clock
 from preverify.settings import Trust as TrustSettings
 from preverify.trust import record
@@ -25,7 +25,6 @@ Get = Callable[[str, int], tuple[int, bytes]]
 Raises `Unavailable` where nobody answers, `MalformedEvidence` where the answer is longer.
 """
 RETRY = timedelta(hours=1)
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 
 
 class Result(StrEnum):
@@ -114,7 +113,7 @@ class Roots:
 
     def place(self, request: RootRequest) -> Path:
         """Return the directory of a root: another address or another first root metadata is another directory."""
-        if _NAME.fullmatch(request.name) is None:
+        if NAME.fullmatch(request.name) is None:
             raise BadConfiguration(f"{request.name[:80]!r} is not the name of a root")
         whole = completed(request)
         # The first metadata of a built-in root grows newer with the package; its repository stays the same.
