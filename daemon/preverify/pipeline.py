@@ -88,7 +88,7 @@ def look(
     """
     gathered = registry.gather(image, platforms=_gathers(sets, image.subject.repository))
     if revocations is not None:
-        gathered = _with_revocations(gathered, sets, revocations, clock)
+        gathered = _with_revocations(gathered, _trusted(sets), revocations, clock)
     return _conclude(gathered, sets, clock, attempts=attempts, asked=revocations is not None)
 
 
@@ -250,7 +250,7 @@ def completing(reach: Callable[[str], Registry | None], *, revocations: Revocati
             return stored
         except (MalformedEvidence, NotFound):
             return stored
-        return gathered if revocations is None else _with_revocations(gathered, sets, revocations, clock)
+        return gathered if revocations is None else _with_revocations(gathered, _trusted(sets), revocations, clock)
 
     return complete
 
@@ -302,13 +302,13 @@ def _publication(
 
 
 def _with_revocations(
-    gathered: Gathered, sets: Sequence[PolicySet], revocations: Revocations, clock: Clock
+    gathered: Gathered, trusted: tuple[Trust, tuple[Anchor, ...]], revocations: Revocations, clock: Clock
 ) -> Gathered:
     """Add the revocation data that certificates of anchored chains ask for. What cannot be had is noted as such.
 
     Children have certificates of their own: each gets what its own evidence asks for.
     """
-    trust, anchors = _trusted(sets)
+    trust, anchors = trusted
     now, asked = clock.now(), set[Wanted]()
     evidence, missing = gathered.evidence, list[Unobtained]()
     for _ in range(MAX_ROUNDS):
@@ -324,7 +324,7 @@ def _with_revocations(
         findings = verify(gathered.image, evidence, anchors, trust=trust, now=now)
         if not any(finding.reason is Reason.REVOCATION_UNKNOWN for finding in findings):
             missing.clear()
-    children = tuple(_with_revocations(child, sets, revocations, clock) for child in gathered.children)
+    children = tuple(_with_revocations(child, trusted, revocations, clock) for child in gathered.children)
     unobtained = (*gathered.unobtained, *missing)
     return replace(gathered, evidence=evidence, unobtained=unobtained, children=children)
 

@@ -100,6 +100,8 @@ def wanted(
 
     Answers are added to `evidence`, questions to `asked`, until nothing is wanted: `MAX_ROUNDS` times at most.
     """
+    if not revocation.concerns(evidence):
+        return ()
     return revocation.wanted(evidence, image, _trusting(anchors, evidence, trust, now), asked=asked)
 
 

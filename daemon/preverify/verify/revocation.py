@@ -25,6 +25,11 @@ _READERS: Mapping[Format, Callable[[bytes], Envelope]] = {
 }
 
 
+def concerns(evidence: Iterable[Evidence]) -> bool:
+    """Say whether any of it is of a format whose certificates can be revoked: of most images, nothing is."""
+    return any(each.format in _READERS for each in evidence)
+
+
 def wanted(
     evidence: Iterable[Evidence], image: Image, trusting: Trusting, *, asked: Collection[Wanted] = ()
 ) -> tuple[Wanted, ...]:
