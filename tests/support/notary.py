@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import cbor2
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -200,6 +201,14 @@ def evidence(body: bytes, form: Format = Format.NOTATION_JWS) -> Evidence:
         media_type=media_type,
         place=Place.REFERRERS_API,
     )
+
+
+@pytest.fixture(params=["jws", "cose"])
+def sign(request: pytest.FixtureRequest) -> Any:
+    """Return a function that makes evidence in one of the two forms."""
+    make = jws if request.param == "jws" else cose
+    form = Format.NOTATION_JWS if request.param == "jws" else Format.NOTATION_COSE
+    return lambda *args, **how: evidence(make(*args, **how), form)
 
 
 def store(*certificates: bytes, kind: str = "ca", name: str = "main") -> Store:

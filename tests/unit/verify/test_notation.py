@@ -20,8 +20,23 @@ from preverify.verify.notation.chains import signer_of, signing_chain
 from preverify.verify.notation.steps import read_payload
 from preverify.verify.trusting import Trusting
 from support import notary, pki
-from support.notary import IMAGE, MAIN, NOW, ROOT, SIGNER, anchor, attributes, evidence, only, signer, store, trusting
+from support.notary import (
+    IMAGE,
+    MAIN,
+    NOW,
+    ROOT,
+    SIGNER,
+    anchor,
+    attributes,
+    evidence,
+    only,
+    sign,
+    signer,
+    store,
+    trusting,
+)
 
+__all__ = ["sign"]
 LOG, SKIP = Action.LOG, Action.SKIP
 PERMISSIVE: dict[str, Any] = {"authentic_timestamp": LOG, "expiry": LOG, "revocation": LOG}
 AUDIT: dict[str, Any] = {"authenticity": LOG, **PERMISSIVE}
@@ -29,14 +44,6 @@ TSA_ROOT = pki.root("tsa root")
 TSA = pki.tsa(TSA_ROOT)
 STAMPS = store(TSA_ROOT.der, kind="tsa", name="stamps")
 BOTH = (MAIN, STAMPS)
-
-
-@pytest.fixture(params=["jws", "cose"])
-def sign(request: pytest.FixtureRequest) -> Any:
-    """Return a function that makes evidence in one of the two forms."""
-    make = notary.jws if request.param == "jws" else notary.cose
-    form = Format.NOTATION_JWS if request.param == "jws" else Format.NOTATION_COSE
-    return lambda *args, **how: evidence(make(*args, **how), form)
 
 
 def verify(found: Evidence, *stores: Any, now: datetime = NOW, **statement: Any) -> Finding:

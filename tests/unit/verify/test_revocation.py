@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from preverify.model.anchors import Action, NotationAnchor, NotationStatement
 from preverify.model.evidence import Evidence, Flaw, Format
 from preverify.model.findings import Step
@@ -12,22 +10,16 @@ from preverify.model.trust import Trust
 from preverify.verify.revocation import MAX_ROUNDS, wanted
 from preverify.verify.trusting import Trusting
 from support import notary, pki
-from support.notary import BETWEEN, IMAGE, MAIN, NOW, anchor, evidence, signer, store, trusting
+from support.notary import BETWEEN, IMAGE, MAIN, NOW, anchor, evidence, sign, signer, store, trusting
 from support.revocations import Gone, answer, crl, crl_marks, ocsp_marks
 
+__all__ = ["sign"]
 CRL, OCSP, STAMPED = "http://crl.test/a", "http://ocsp.test/", "http://tsa.test/crl"
 LISTED = signer("listed", more=crl_marks([CRL]))
 TSA_ROOT = pki.root("listed tsa root")
 TSA = pki.tsa(TSA_ROOT, marks=(*pki.TSA_LEAF, *crl_marks([STAMPED])))
 STAMPS = store(TSA_ROOT.der, kind="tsa", name="stamps")
 BOTH = (MAIN, STAMPS)
-
-
-@pytest.fixture(params=["jws", "cose"])
-def sign(request: pytest.FixtureRequest) -> Any:
-    make = notary.jws if request.param == "jws" else notary.cose
-    form = Format.NOTATION_JWS if request.param == "jws" else Format.NOTATION_COSE
-    return lambda *args, **how: evidence(make(*args, **how), form)
 
 
 def urls(found: Evidence, under: Trusting | None = None) -> list[str]:
