@@ -348,7 +348,7 @@ def test_public_bundles_by_key(case: Path) -> None:
 
 @pytest.mark.skipif(not PUBLIC.is_dir(), reason="no public bundle suite here; name it in PREVERIFY_CONFORMANCE")
 def test_no_public_bundle_with_a_certificate_holds_by_key() -> None:
-    """They wait for certificates; until then not one of them may be accepted, and none may end in an error."""
+    """Where only a key is trusted not one of them may be accepted, and none may end in an error."""
     content = (PUBLIC / "a.txt").read_bytes()
     subject = Subject(Repository("registry.test", "a"), Digest.of(content))
     image = Image(subject=subject, manifest=content, media_type="")
