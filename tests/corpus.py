@@ -393,7 +393,7 @@ def demand(case: Case) -> dict[str, Any]:
 def in_own_environment() -> None:
     """Start again with the project's virtual environment where this Python does not have the package."""
     try:
-        import preverify  # noqa: F401
+        import preverify  # noqa: F401 - only whether it is there
     except ModuleNotFoundError:
         python = ROOT / ".venv" / "bin" / "python"
         if not python.exists() or os.environ.get("PREVERIFY_CORPUS_RESTARTED"):

@@ -178,6 +178,6 @@ def test_what_breaks_the_rules_of_a_value_is_refused(store: Store) -> None:
 
     from preverify.model.digest import Digest
 
-    naive = datetime(2026, 1, 1)  # noqa: DTZ001
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001 - the mistake that is refused
     with pytest.raises((BadInput, Unavailable), match="time zone"):
         store.history.observe_tag("shop", Repository("r.example", "a"), "v1", Digest.of(b""), now=naive)

@@ -98,6 +98,7 @@ def test_allowed_helper_is_asked_for_exactly_our_host(tmp_path: Path, helper: Pa
     assert helper.read_text() == "registry.example\n"
 
 
+# The letters are look-alikes on purpose.
 @pytest.mark.parametrize("host", ["regіstry.example", "registry。example", "registry.example\u200b", "a_b"])  # noqa: RUF001
 def test_look_alike_letters_are_no_registry_host(host: str) -> None:
     with pytest.raises(BadInput):

@@ -46,7 +46,7 @@ def test_secrets_that_were_read_never_come_out_whatever_carries_them(stream: io.
         observing.event("x", **{secret: 1})
         observing.event("x", error=ValueError(f"bad {secret}"))
         logging.getLogger("library").error("it said %s", secret)
-        logging.getLogger("library").error("it said {}".format(secret), extra={"more": secret})  # noqa: UP032, G001
+        logging.getLogger("library").error("it said {}".format(secret), extra={"more": secret})  # noqa: UP032, G001 - as some do
         try:
             {}[secret]
         except KeyError:

@@ -183,7 +183,7 @@ POLICIES = [
         BOTH,
         "[{name: two, signature: {by: {atLeast: 2, of: [release, security, vendor]}}}]",
         "[{name: all, signature: {by: {all: [release, security]}, annotations: {stage: production}}}]",
-        "[{name: scan, attestation: {type: vuln, by: {all: [release, security]}}},"  # noqa: ISC004
+        "[{name: scan, attestation: {type: vuln, by: {all: [release, security]}}},"  # noqa: ISC004 - one text
         " {name: sbom, mode: audit, attestation: {type: spdx, by: {any: [vendor]}}}]",
     )
 ]
