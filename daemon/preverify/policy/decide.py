@@ -10,6 +10,7 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
 from preverify.model.verdicts import Mode, Outcome, RuleResult, Verdict
 from preverify.policy.policies import Policy
+from preverify.policy.rules.evidence import earliest
 from preverify.policy.views import Views
 
 RECHECK_FAILED = timedelta(minutes=15)
@@ -41,7 +42,7 @@ def decide(
     """
     views = Views(gathered, findings, now)
     checked = tuple(views.check(rule, policy.platforms_of(rule.name)) for rule in policy.rules)
-    ends = min((r.until for r in checked if r.counted and r.until is not None), default=None)
+    ends = earliest(r.until for r in checked if r.counted)
     results = tuple(r if r.until is None else replace(r, until=None) for r in checked)
     outcome = _outcome(results)
     if outcome is not Outcome.PASSED:

@@ -11,7 +11,7 @@ from preverify.model.platforms import Platforms
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
 from preverify.policy.rules import Rule
-from preverify.policy.rules.evidence import Look
+from preverify.policy.rules.evidence import Look, earliest
 
 _MAX_NAMED = 5
 
@@ -125,7 +125,7 @@ def _together(rule: Rule, parts: Sequence[_Part]) -> RuleResult:
         f"{'; '.join(details)[:300]}, for {', '.join(part.platform for part in parts)[:200]}",
         evidence=evidence,
         degraded=any(part.result.degraded for part in parts),
-        until=min((part.result.until for part in parts if part.result.until is not None), default=None),
+        until=earliest(part.result.until for part in parts),
     )
 
 

@@ -112,7 +112,7 @@ def _passed(demand: Demand, look: Look, valid: Sequence["_Valid"], *, skipped: b
         counted=demand.counted,
         evidence=tuple(each.evidence for each in used),
         degraded=bool(notes),
-        until=min((each.until for each in used if each.until is not None), default=None),
+        until=earliest(each.until for each in used),
     )
 
 
@@ -202,13 +202,14 @@ def _judge(demand: Demand, finding: Finding, now: datetime) -> "_Failure | _Vali
         finding.signer,
         tuple(signer.name for signer in signers),
         finding.evidence,
-        _earliest((ends, *ends_too)),
+        earliest((ends, *ends_too)),
         finding.signing.degraded if finding.signing is not None else (),
         frozenset({(finding.signing.key if finding.signing is not None else "") or finding.signer}),
     )
 
 
-def _earliest(moments: Iterable[datetime | None]) -> datetime | None:
+def earliest(moments: Iterable[datetime | None]) -> datetime | None:
+    """Return the first of some ends; None stands for never."""
     return min((each for each in moments if each is not None), default=None)
 
 
