@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from json.decoder import scanstring  # type: ignore[attr-defined]
+from json.decoder import scanstring
 from typing import Any
 
 Path = tuple[str | int, ...]

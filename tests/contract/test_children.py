@@ -33,11 +33,11 @@ pytestmark = both
 
 def child(n: int, *evidence: Evidence, **more: object) -> Gathered:
     image = Image(subject=subject(n), manifest=manifest(n), media_type=MANIFEST_TYPE)
-    return Gathered(image=image, evidence=evidence, looked_at=("sig-tag: 1",), fingerprint="c", **more)  # type: ignore[arg-type]
+    return Gathered(image=image, evidence=evidence, looked_at=("sig-tag: 1",), fingerprint="c", **more)
 
 
 def nothing(n: int, **more: object) -> Gathered:
-    return Gathered(image=Image(subject=subject(n), manifest=b"", media_type=""), **more)  # type: ignore[arg-type]
+    return Gathered(image=Image(subject=subject(n), manifest=b"", media_type=""), **more)
 
 
 AWAY = Unobtained(what="manifest", reason=Reason.REGISTRY_UNAVAILABLE, detail="503", retry_after=timedelta(seconds=7))

@@ -164,7 +164,7 @@ def test_verdicts_of_retired_policies_leave_the_feed_after_the_switch(store: Sto
     activate(store, new)
     kinds = states(changes(store, before))
     assert [type(what) for what in kinds] == [GenerationState, SubjectState]
-    assert kinds[1].policies == ()  # type: ignore[attr-defined]
+    assert kinds[1].policies == ()
 
 
 def test_numbers_have_no_gap_under_concurrent_writers(store: Store, open_again: Callable[..., Store]) -> None:

@@ -31,7 +31,7 @@ def test_a_set_is_staged_then_active_then_retired(store: Store) -> None:
     assert (active.number, active.digest, active.document, active.state) == (1, first.digest, first.document, "active")
     assert store.generations.staged() is None
     assert activate(store, second) == 2
-    assert [store.generations.active().number] == [2]  # type: ignore[union-attr]
+    assert [store.generations.active().number] == [2]
 
 
 def test_the_same_set_again_is_the_same_row(store: Store) -> None:
@@ -118,7 +118,7 @@ def test_fences_grow_with_every_holder(store: Store) -> None:
         for n, holder in enumerate(["a", "b", "a", "a"])
     ]
     assert all(fences)
-    assert sorted(set(fences)) == fences  # type: ignore[type-var]
+    assert sorted(set(fences)) == fences
 
 
 def test_a_released_lease_is_free_at_once_and_its_fence_goes_on(store: Store) -> None:

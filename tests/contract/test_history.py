@@ -41,7 +41,7 @@ pytestmark = both
 
 def count(store: Store, table: object) -> int:
     with store.engine.connect() as connection:
-        return connection.execute(select(func.count()).select_from(table)).scalar_one()  # type: ignore[arg-type]
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 # --- evidence ---------------------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_a_subject_that_was_never_reached_gets_its_undecided_verdict(store: Stor
 )
 def test_recordings_that_contradict_themselves_are_refused(store: Store, bad: object) -> None:
     with pytest.raises(BadInput):
-        store.history.record([recording(3, verdict("v_3", 3)), bad], now=NOW)  # type: ignore[list-item]
+        store.history.record([recording(3, verdict("v_3", 3)), bad], now=NOW)
     assert list(store.history.subjects()) == []
 
 

@@ -64,7 +64,7 @@ def answerer(reader: Reader, clock: Stopped, **settings: object) -> Answerer:
     return Answerer(
         reader,
         aliases={"Mirror.internal:5000": "registry.example"},
-        settings=Listen(**settings),  # type: ignore[arg-type]
+        settings=Listen(**settings),
         clock=clock,
     )
 
@@ -91,7 +91,7 @@ GENERATION = GenerationState(number=1, document=POLICIES.document)
 def fill(writer: Writer, *states: object, first: int = 1) -> None:
     if writer.position() == schema.EMPTY:
         writer.reset(iter(()), now=NOW)
-    writer.apply([Change(number=first + n, at=NOW, what=what) for n, what in enumerate(states)], now=NOW)  # type: ignore[arg-type]
+    writer.apply([Change(number=first + n, at=NOW, what=what) for n, what in enumerate(states)], now=NOW)
 
 
 # --- the table --------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def plans(engine: Engine) -> Iterator[list[str]]:
         connection: object, cursor: object, statement: str, parameters: object, context: object, many: bool
     ) -> None:
         if re.match(r"\s*(SELECT|UPDATE|DELETE|WITH)", statement) and "pg_advisory" not in statement:
-            ran.append((statement, parameters[0] if many else parameters))  # type: ignore[index]
+            ran.append((statement, parameters[0] if many else parameters))
 
     event.listen(engine, "before_cursor_execute", note)
     try:

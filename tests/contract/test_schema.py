@@ -33,7 +33,7 @@ def test_checks_and_indexes_of_the_models_are_those_of_the_migrations(store: Sto
     metadata.create_all(models)
 
     def shapes(engine: object) -> set[tuple[str, str]]:
-        with engine.connect() as connection:  # type: ignore[attr-defined]
+        with engine.connect() as connection:
             rows = connection.execute(
                 text("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL")
             )

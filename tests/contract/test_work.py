@@ -317,7 +317,7 @@ def test_work_added_while_workers_and_dispatchers_run_is_all_done(work: Embedded
     def guarded(target: object) -> Thread:
         def body() -> None:
             try:
-                target()  # type: ignore[operator]
+                target()
             except BaseException as error:
                 errors.append(error)
                 stop.append(True)

@@ -30,7 +30,7 @@ def test_a_moved_tag_takes_no_verdict_with_it(store: Store, clock: Stopped, tmp_
     activate(store, wanted)
     writer, reader = Writer(tmp_path / "lookup.db"), Reader(tmp_path / "lookup.db")
     strict = Answerer(reader, aliases={}, settings=Listen(), clock=clock)
-    observing = Answerer(reader, aliases={}, settings=Listen(tagReferences="last-observed"), clock=clock)  # type: ignore[call-arg]
+    observing = Answerer(reader, aliases={}, settings=Listen(tagReferences="last-observed"), clock=clock)
 
     def spread() -> None:
         store.feed.sequence(fence=1, now=NOW)
@@ -73,7 +73,7 @@ def test_a_tag_alone_is_denied_by_default_even_where_its_digest_is_verified(
             True,
             "tag-denied",
         )
-    observing = Answerer(reader, aliases={}, settings=Listen(tagReferences="last-observed"), clock=clock)  # type: ignore[call-arg]
+    observing = Answerer(reader, aliases={}, settings=Listen(tagReferences="last-observed"), clock=clock)
     assert observing.reference(f"{REPOSITORY}:never", None).state is AnswerState.UNKNOWN
     writer.close()
     reader.close()

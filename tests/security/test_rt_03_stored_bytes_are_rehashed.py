@@ -32,7 +32,7 @@ def test_a_swapped_file_is_evidence_that_could_not_be_obtained(store: Store, tmp
     everything = gathered(1, evidence=(piece(2), LARGE))
     store.history.record([recording(1, verdict("v_1"), gathered=everything)], now=NOW)
     assert store.history.gathered(subject(1)) == everything
-    damage(evidence_file(tmp_path))  # type: ignore[operator]
+    damage(evidence_file(tmp_path))
     back = store.history.gathered(subject(1))
     assert back is not None
     assert back.evidence == (piece(2),)

@@ -40,7 +40,7 @@ def every_answer(reader: Reader, clock: Stopped) -> list[Answer]:
         answers = Answerer(
             reader,
             aliases={},
-            settings=Listen(tagReferences="last-observed"),  # type: ignore[call-arg]
+            settings=Listen(tagReferences="last-observed"),
             clock=Stopped(at),
         )
         for n, repository in [*SUBJECTS, (99, REPOSITORY)]:

@@ -325,5 +325,5 @@ def test_a_broken_part_is_never_better_than_a_missing_one(how: dict[str, Any]) -
     }
     for part, breaking in broken.items():
         assert judged(bundled(breaking, **how))[0] == "failed"
-        missing = judged(bundled(material(lambda found, name=part: found.pop(name)), **how))  # type: ignore[misc]
+        missing = judged(bundled(material(lambda found, name=part: found.pop(name)), **how))
         assert (missing[0] == "passed") is (part == "timestampVerificationData" and "new" not in how)

@@ -36,7 +36,7 @@ def test_the_log_s_own_tree(log: Ledger) -> None:
 @BOTH
 def test_an_unsigned_checkpoint(log: Ledger) -> None:
     for text in ("{note}", "{note}\n", "{note}\n\n", "{note}\n— log.test\n"):
-        entry = with_checkpoint(log, lambda note, text=text: text.format(note=note))  # type: ignore[misc]
+        entry = with_checkpoint(log, lambda note, text=text: text.format(note=note))
         assert refusal(log, entry) == "log-proof-invalid"
 
 

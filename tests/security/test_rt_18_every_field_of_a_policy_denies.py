@@ -236,7 +236,7 @@ TABLE: dict[str, tuple[Answer, Answer]] = {
         ask(policy_set(policy_text(ATTESTED)), attestation()),
         ask(policy_set(policy_text(ATTESTED)), signature()),
     ),
-    "RuleSpec.mode": tuple(  # type: ignore[dict-item]
+    "RuleSpec.mode": tuple(
         ask(
             policy_set(
                 policy_text(

@@ -109,29 +109,27 @@ SIGNERS: dict[str, tuple[Given, Given]] = {
         notation("legacy-key-ec1"),
     ),
     "KeylessSpec.issuer": (BY_EMAIL, keyless("legacy-keyless-email", EMAIL, issuer="http://127.0.0.1:5500/e")),
-    "KeylessSpec.issuer_pattern": tuple(  # type: ignore[dict-item]
+    "KeylessSpec.issuer_pattern": tuple(
         keyless("legacy-keyless-email", EMAIL, issuer=None, issuerPattern=pattern)
         for pattern in (r"http://127\.0\.0\.1:\d+/email", r"http://127\.0\.0\.1:\d+/e")
     ),
     "KeylessSpec.subject": (BY_EMAIL, keyless("legacy-keyless-email", EMAIL, subject="alice@acme.tes")),
-    "KeylessSpec.subject_pattern": tuple(  # type: ignore[dict-item]
+    "KeylessSpec.subject_pattern": tuple(
         keyless("legacy-keyless-email", EMAIL, subject=None, subjectPattern=pattern)
         for pattern in (r"[a-z]+@acme\.test", r"[a-z]+@acme\.tes")
     ),
-    "KeylessSpec.extensions": tuple(  # type: ignore[dict-item]
+    "KeylessSpec.extensions": tuple(
         keyless("legacy-keyless-workflow", RUN, extensions={"githubWorkflowRepository": repository})
         for repository in ("acme/widgets", "acme/widget")
     ),
     "KeylessSpec.trust": (BY_EMAIL, keyless("legacy-keyless-email", EMAIL, trust="foreign")),
-    "KeylessSpec.tlog": tuple(  # type: ignore[dict-item]
+    "KeylessSpec.tlog": tuple(
         keyless("legacy-keyless-timestamp-only", EMAIL, tlog=log) for log in ("none", "required")
     ),
-    "KeylessSpec.timestamps": tuple(  # type: ignore[dict-item]
+    "KeylessSpec.timestamps": tuple(
         keyless("legacy-keyless-email", EMAIL, timestamps=stamps) for stamps in ("accepted", "required")
     ),
-    "KeylessSpec.sct": tuple(  # type: ignore[dict-item]
-        keyless("legacy-cert-good", OWN, sct=sct) for sct in ("none", "required")
-    ),
+    "KeylessSpec.sct": tuple(keyless("legacy-cert-good", OWN, sct=sct) for sct in ("none", "required")),
     "NotationSpec.trust_policy": (
         by_policy("notation-jws-identity-right", "notation/identity-right/notation/trustpolicy.json"),
         by_policy("notation-jws-identity-right", "notation/identity-wrong/notation/trustpolicy.json"),
@@ -140,19 +138,17 @@ SIGNERS: dict[str, tuple[Given, Given]] = {
         by_policy("notation-cose-identity-right", "notation/identity-right/notation/trustpolicy.json"),
         by_policy("notation-cose-identity-right", "notation/identity-wrong/notation/trustpolicy.json"),
     ),
-    "NotationSpec.stores": tuple(  # type: ignore[dict-item]
-        notation("notation-jws-rsa2048", stores=[store]) for store in ("ca:main", "ca:rogue")
-    ),
-    "NotationSpec.identities": tuple(  # type: ignore[dict-item]
+    "NotationSpec.stores": tuple(notation("notation-jws-rsa2048", stores=[store]) for store in ("ca:main", "ca:rogue")),
+    "NotationSpec.identities": tuple(
         notation("notation-jws-rsa2048", identities=[who]) for who in (SUBJECT, f"{SUBJECT}2")
     ),
-    "NotationSpec.level": tuple(  # type: ignore[dict-item]
+    "NotationSpec.level": tuple(
         notation("notation-jws-expired-permissive", level=level) for level in ("permissive", "strict")
     ),
-    "NotationSpec.override": tuple(  # type: ignore[dict-item]
+    "NotationSpec.override": tuple(
         notation("notation-jws-expired-permissive", override={"expiry": action}) for action in ("log", "enforce")
     ),
-    "NotationSpec.verify_timestamp": tuple(  # type: ignore[dict-item]
+    "NotationSpec.verify_timestamp": tuple(
         notation("notation-jws-timestamped", stores=["ca:main", "tsa:rogue"], verifyTimestamp=when)
         for when in ("afterCertExpiry", "always")
     ),
@@ -213,7 +209,7 @@ FULCIO = {"files": ["trust/fulcio-chain.pem"]}
 CT = {"key": "trust/ct.pub"}
 TRUST: dict[str, tuple[Given, Given]] = {
     "TrustSpec.roots": (PARTS, rooted({"file": "other.json"})),
-    "TrustSpec.stores": tuple(  # type: ignore[dict-item]
+    "TrustSpec.stores": tuple(
         notation("notation-jws-rsa2048", {"stores": {"ca:main": {"files": [f"trust/{name}.pem"]}}})
         for name in ("notation-root", "notation-rogue-root")
     ),
@@ -238,11 +234,11 @@ TRUST: dict[str, tuple[Given, Given]] = {
     **period("LogSpec", "logs", REKOR1),
     "CtLogSpec.key": (PARTS, replace(PARTS, trust=stack(ctLogs=[{"key": "trust/rekor1.pub"}]))),
     **period("CtLogSpec", "ctLogs", CT),
-    "StoreSpec.files": tuple(  # type: ignore[dict-item]
+    "StoreSpec.files": tuple(
         notation("notation-jws-rsa2048", {"stores": {"ca:main": {"files": [f"trust/{name}.pem"]}}})
         for name in ("notation-root", "ca-root")
     ),
-    "StoreSpec.directory": tuple(  # type: ignore[dict-item]
+    "StoreSpec.directory": tuple(
         notation(
             "notation-jws-rsa2048",
             {"stores": {"ca:main": {"directory": f"notation/{name}/notation/truststore/x509/ca/main"}}},

@@ -175,7 +175,7 @@ def flipped(_seen: object, reply: Reply) -> Reply:
     data = bytearray(reply.body)
     if data:
         data[len(data) // 2] ^= 1
-    return with_reply(body=bytes(data))(_seen, reply)  # type: ignore[arg-type]
+    return with_reply(body=bytes(data))(_seen, reply)
 
 
 FAULTS: dict[str, Fault] = {

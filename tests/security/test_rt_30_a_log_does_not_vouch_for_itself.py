@@ -71,7 +71,7 @@ def test_an_id_belongs_to_a_key() -> None:
         ],
     }
     assert parse_trusted_root(json.dumps(document).encode(), "root").logs[0].id == ledger.id
-    document["tlogs"][0]["publicKey"]["rawBytes"] = b64(thief.log.key)  # type: ignore[index]
+    document["tlogs"][0]["publicKey"]["rawBytes"] = b64(thief.log.key)
     with pytest.raises(BadConfiguration):
         parse_trusted_root(json.dumps(document).encode(), "root")
 

@@ -24,7 +24,7 @@ def test_union_by_digest_api_first() -> None:
         with_fallback = registry.referrer("a/b", subject, b"fallback")
         registry.fallback("a/b", subject, [registry.entry("a/b", with_fallback), registry.entry("a/b", both)])
 
-        def hide(seen, reply):  # type: ignore[no-untyped-def]
+        def hide(seen, reply):
             import json
 
             document = json.loads(reply.body)

@@ -12,7 +12,7 @@ def _flood(registry: Hostile, *, first: list[dict[str, object]], pages: int | No
     """Make the referrers API answer page after page of descriptors that lead nowhere."""
     numbers = itertools.count()
 
-    def answer(seen, reply):  # type: ignore[no-untyped-def]
+    def answer(seen, reply):
         number = next(numbers)
         made = [
             {"mediaType": OCI_MANIFEST, "digest": f"sha256:{number:032x}{i:032x}", "size": 10, "artifactType": "x/y"}

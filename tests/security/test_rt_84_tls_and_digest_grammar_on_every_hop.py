@@ -16,13 +16,13 @@ from support.tls import authority
 
 
 @pytest.fixture
-def two(tmp_path: Path):  # type: ignore[no-untyped-def]
+def two(tmp_path: Path):
     for name in ("ours", "theirs"):
         (tmp_path / name).mkdir()
     return authority(tmp_path / "ours"), authority(tmp_path / "theirs")
 
 
-def test_registry_with_another_authority_is_refused(two) -> None:  # type: ignore[no-untyped-def]
+def test_registry_with_another_authority_is_refused(two) -> None:
     (ours, context), (theirs, _) = two
     with Hostile(tls=context) as registry:
         digest = registry.image("a/b", "t")
@@ -43,7 +43,7 @@ def test_certificate_of_another_name_is_refused(tmp_path: Path) -> None:
             client(host, tls={"caFile": ca_file}).get_manifest("a/b", "t")
 
 
-def test_token_service_with_another_authority_sees_no_credentials(two, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_token_service_with_another_authority_sees_no_credentials(two, tmp_path: Path) -> None:
     (ours, context), (_, other) = two
     (tmp_path / "user").write_text("robot")
     (tmp_path / "password").write_text("correct horse")
@@ -57,7 +57,7 @@ def test_token_service_with_another_authority_sees_no_credentials(two, tmp_path:
         assert service.seen == []
 
 
-def test_redirect_target_with_another_authority_is_refused(two) -> None:  # type: ignore[no-untyped-def]
+def test_redirect_target_with_another_authority_is_refused(two) -> None:
     (ours, context), (_, other) = two
     with Hostile(tls=context) as registry, Hostile(tls=other) as store:
         digest = Digest.parse(str(registry.blob("a/b", b"x")["digest"]))

@@ -28,7 +28,7 @@ def table(directory: Path) -> tuple[Any, Tokens, Seen]:
         settings,
         answers=answers,
         inbox=Inbox(Accepted(), clock, seen),
-        history=None,  # type: ignore[arg-type]  # let in or not is decided before it is asked
+        history=None,  # let in or not is decided before it is asked
         clock=clock,
         observer=seen,
     )

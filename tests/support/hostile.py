@@ -102,7 +102,7 @@ def redirect(url: str, code: int = 307) -> Fault:
 
 def with_reply(**changes: object) -> Fault:
     """Change any field of the reply."""
-    return lambda _seen, reply: replace(reply, **changes)  # type: ignore[arg-type]  # fields of Reply by name
+    return lambda _seen, reply: replace(reply, **changes)  # fields of Reply by name
 
 
 def if_ok(fault: Fault) -> Fault:

@@ -36,7 +36,7 @@ KEYLESS = {"issuer": ISSUER, "subject": WORKFLOW, "trust": "own"}
 
 def pem(secret: Any) -> bytes:
     """Return the public half as text."""
-    return secret.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[no-any-return]
+    return secret.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -189,7 +189,7 @@ def _dated(made: bytes, who: pki.Party, moment: datetime, used: hashes.HashAlgor
             "response_bytes": {"response_type": "basic_ocsp_response", "response": basic.untag()},
         }
     )
-    return new.dump(force=True)  # type: ignore[no-any-return]
+    return new.dump(force=True)
 
 
 @dataclass(kw_only=True)

@@ -113,7 +113,7 @@ def open_again(url: str, tmp_path: Path, clock: Stopped) -> Iterator[Callable[..
     opened: list[Store] = []
 
     def again(**options: object) -> Store:
-        opened.append(open_store(url, tmp_path, clock, **options))  # type: ignore[arg-type]
+        opened.append(open_store(url, tmp_path, clock, **options))
         return opened[-1]
 
     yield again
@@ -223,7 +223,7 @@ def recording(n: int = 1, *verdicts: Verdict, repository: Repository = REPOSITOR
         "cause": "push",
         "generation": 1,
     }
-    return Recording(**{**values, **changes})  # type: ignore[arg-type]
+    return Recording(**{**values, **changes})
 
 
 def policies(name: str = "shop-release", **spec: str) -> PolicySet:

@@ -68,12 +68,12 @@ def der(each: x509.Certificate) -> bytes:
 
 def key_file(name: str, kind: str = "p256") -> bytes:
     """Return the public key of a name as a PEM file."""
-    return secret(name, kind).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[no-any-return]
+    return secret(name, kind).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def private_key_file(name: str) -> bytes:
     """Return the private key of a name as a PEM file."""
-    return secret(name).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # type: ignore[no-any-return]
+    return secret(name).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def documents(*specs: str) -> list[tuple[Document, TrustDocument]]:

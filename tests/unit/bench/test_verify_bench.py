@@ -16,10 +16,10 @@ SHIPPED = Path(sys.modules["preverify.bench"].__path__[0]) / "vectors"
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_every_sample_holds_and_its_operations_can_be_performed(case: object) -> None:
-    samples = case.samples(3)  # type: ignore[attr-defined]
+    samples = case.samples(3)
     assert samples
     assert all([finding.reason.value for finding in sample.findings()] == ["ok"] for sample in samples)
-    bare(case.needed)()  # type: ignore[attr-defined]
+    bare(case.needed)()
 
 
 def test_samples_by_key_are_all_different() -> None:

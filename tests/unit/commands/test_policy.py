@@ -91,7 +91,7 @@ def seed(config: Path, policies: PolicySet) -> None:
     """Let history know one image that `release` signed, as a look at it records it."""
     records = wiring.open_records(load(config, {}, {}))
     evidence = (signed.legacy(signed.compact(signed.payload(IMAGE.subject.digest))),)
-    seen = pipeline.look(MemorySource(IMAGE, evidence), (policies,), IMAGE, clock=records.clock)  # type: ignore[arg-type]
+    seen = pipeline.look(MemorySource(IMAGE, evidence), (policies,), IMAGE, clock=records.clock)
     recording = Recording(
         source="test",
         subject=seen.subject,

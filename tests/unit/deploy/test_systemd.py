@@ -17,7 +17,7 @@ _MOST_EXPOSED = 1.5  # of 10; the unit's own score is the record that it must no
 
 
 def _settings() -> list[tuple[str, str]]:
-    return [tuple(line.split("=", 1)) for line in UNIT.read_text().splitlines() if re.match(r"[A-Z]\w+=", line)]  # type: ignore[misc]
+    return [tuple(line.split("=", 1)) for line in UNIT.read_text().splitlines() if re.match(r"[A-Z]\w+=", line)]
 
 
 @pytest.mark.tools

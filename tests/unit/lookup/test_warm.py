@@ -40,11 +40,11 @@ class Counting(Reader):
 
     rows = decoded_rows = 0
 
-    def stored(self, repository: Repository, digest: Digest):  # type: ignore[no-untyped-def]
+    def stored(self, repository: Repository, digest: Digest):
         self.rows += 1
         return super().stored(repository, digest)
 
-    def decoded(self, *args):  # type: ignore[no-untyped-def]
+    def decoded(self, *args):
         self.decoded_rows += 1
         return super().decoded(*args)
 

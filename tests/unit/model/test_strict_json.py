@@ -160,8 +160,8 @@ def test_hostile_megabytes_take_no_longer_than_honest_ones(data: bytes) -> None:
 def test_numbers_keep_their_kind() -> None:
     read = parse(b"[1, 1.0, -0.0, 9007199254740992]", max_bytes=LIMIT)
     assert read == [1, 1.0, 0.0, MAX_INTEGER]
-    assert [type(v) for v in read] == [int, float, float, int]  # type: ignore[attr-defined]
-    assert math.copysign(1, read[2]) == -1  # type: ignore[index]
+    assert [type(v) for v in read] == [int, float, float, int]
+    assert math.copysign(1, read[2]) == -1
 
 
 def test_objects_that_are_not_wanted_are_checked_and_emptied() -> None:

@@ -34,7 +34,7 @@ class Outer(BaseModel):
     maybe: Annotated[Inner | None, Field()] = None
     either: Inner | str | None = None
     nested: Annotated[int, Field(ge=1)] | None = None
-    bare: dict = {}  # type: ignore[type-arg]
+    bare: dict = {}
     keyed: dict[Annotated[str, Field(max_length=3)], int] = {}
 
 

@@ -41,7 +41,7 @@ class _Census:
 def _tags(**values: object) -> TagCount:
     return TagCount(
         **{"source": "shop", "repository": "shop/api", "answer": "verified", "reason": "ok", "tags": 1} | values
-    )  # type: ignore[arg-type]
+    )
 
 
 def _settings(**metrics: object) -> Settings:
@@ -51,7 +51,7 @@ def _settings(**metrics: object) -> Settings:
 
 def _collector(census: _Census, clock: _Clock | None = None, **more: object) -> observe.CensusCollector:
     settings = more.pop("settings", None) or _settings()
-    return observe.CensusCollector(census, lambda _: BACKLOG, settings, clock or _Clock(), **more)  # type: ignore[arg-type]
+    return observe.CensusCollector(census, lambda _: BACKLOG, settings, clock or _Clock(), **more)
 
 
 def _shown(collector: observe.CensusCollector) -> dict[str, Shown]:

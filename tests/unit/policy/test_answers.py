@@ -73,7 +73,7 @@ def compose_with(policies: PolicySet, parts: dict[str, PolicyAnswer], **options:
         "now": NOW,
         **options,
     }
-    return compose(policies, REPOSITORY, SUBJECT.digest, parts, **given_options)  # type: ignore[arg-type]
+    return compose(policies, REPOSITORY, SUBJECT.digest, parts, **given_options)
 
 
 @pytest.mark.parametrize(("verdict", "state"), list(STATE_OF.items()))
@@ -197,7 +197,7 @@ def test_images_without_policy_are_denied_unless_configured_and_always_say_so() 
             generation=1,
             namespaces="prod",
             now=NOW,
-            no_policy=no_policy,  # type: ignore[arg-type]
+            no_policy=no_policy,
             stale_since=NOW,
         )
 

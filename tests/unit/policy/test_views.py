@@ -41,7 +41,7 @@ NAMED = one_policy(SIGNED, platforms="[linux/amd64]")
 def child(digest: Digest, *, held: bool = True, **more: object) -> Gathered:
     subject = Subject(REPOSITORY, digest)
     image = Image(subject=subject, manifest=b"{}" if held else b"", media_type=MANIFEST if held else "")
-    return Gathered(image=image, **more)  # type: ignore[arg-type]
+    return Gathered(image=image, **more)
 
 
 def index(
@@ -61,7 +61,7 @@ def index(
 
 
 def alone(platform: str | None = None, **more: object) -> Gathered:
-    return replace(child(AMD), platform=platform, **more)  # type: ignore[arg-type]
+    return replace(child(AMD), platform=platform, **more)
 
 
 def about(digest: Digest | None, finding: Finding | None = None, *, n: int = 0) -> Finding:
@@ -220,7 +220,7 @@ def test_times_and_doubts_of_all_children_count() -> None:
     soon, late = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 
     def signed(digest: Digest, **more: object) -> Finding:
-        return about(digest, replace(signature(), signing=Signing(anchor=key("release").id, **more)))  # type: ignore[arg-type]
+        return about(digest, replace(signature(), signing=Signing(anchor=key("release").id, **more)))
 
     verdict = conclude(EACH, index(), signed(AMD, until=late), signed(ARM, until=soon))
     assert (verdict.outcome, verdict.valid_until) == (Outcome.PASSED, soon)

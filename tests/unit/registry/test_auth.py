@@ -64,7 +64,7 @@ def test_tokens_without_a_life_live_a_minute(secret: dict[str, Path], life: obje
     with Hostile(tokens=tokens) as registry:
         registry.image("a/b", "t")
 
-        def change(_seen, reply):  # type: ignore[no-untyped-def]
+        def change(_seen, reply):
             document = {**json.loads(reply.body), "expires_in": life}
             return type(reply)(body=json.dumps({k: v for k, v in document.items() if v is not None}).encode())
 
@@ -183,7 +183,7 @@ def test_refresh_token_is_posted_to_the_service(tmp_path: Path) -> None:
         (status(200, data=b"[" * 60_000), Reason.REGISTRY_UNAVAILABLE),
     ],
 )
-def test_token_service_that_gives_no_token(secret: dict[str, Path], fault, reason: Reason) -> None:  # type: ignore[no-untyped-def]
+def test_token_service_that_gives_no_token(secret: dict[str, Path], fault, reason: Reason) -> None:
     with Hostile(tokens=Tokens()) as registry:
         registry.image("a/b", "t")
         registry.fault("GET", "^/token", fault)

@@ -246,7 +246,7 @@ def test_requests_are_observed(hostile: Hostile) -> None:
     assert watching.timed == ["registry_request_seconds"] * 2
 
 
-def test_open_source_chooses_by_the_registry(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_open_source_chooses_by_the_registry(tmp_path) -> None:
     assert isinstance(open_source("a", source(f"oci:{tmp_path}", tls={}), clock=SystemClock()), LayoutRegistry)
     assert isinstance(open_source("a", source("127.0.0.1:1"), clock=SystemClock()), RemoteRegistry)
 

@@ -15,7 +15,7 @@ from support.hostile import Hostile, status, with_reply
 
 def _ask(engine: Engine, url: str, method: str = "GET", headers: tuple[str, ...] = (), **more: object) -> Response:
     options: dict[str, object] = {"max_bytes": 1 << 20, "reach": Reach.PRIVATE} | more
-    return engine.request(method, url, headers, **options)  # type: ignore[arg-type]
+    return engine.request(method, url, headers, **options)
 
 
 def test_headers_of_one_request_never_reach_the_next(hostile: Hostile) -> None:

@@ -14,7 +14,7 @@ from support.hostile import Hostile, Tokens, body, header, status, with_reply
 from support.registry_clients import client, eavesdropper
 
 
-def _credentials(tmp_path, tokens):  # type: ignore[no-untyped-def]
+def _credentials(tmp_path, tokens):
     (tmp_path / "user").write_text(tokens.username)
     (tmp_path / "password").write_text(tokens.password + "\n")
     return {"usernameFile": tmp_path / "user", "passwordFile": tmp_path / "password"}
@@ -39,7 +39,7 @@ def test_manifest_served_for_a_wrong_digest_is_refused(hostile: Hostile) -> None
     assert caught.value.reason is Reason.DIGEST_MISMATCH
 
 
-def test_second_repository_through_one_client_gets_its_own_token(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_second_repository_through_one_client_gets_its_own_token(tmp_path) -> None:
     tokens = Tokens()
     with Hostile(tokens=tokens) as registry:
         one, two = registry.image("a/one", "t"), registry.image("a/two", "t", content="2")
@@ -51,7 +51,7 @@ def test_second_repository_through_one_client_gets_its_own_token(tmp_path) -> No
         assert [s.query["scope"] for s in tokens.requests] == ["repository:a/one:pull", "repository:a/two:pull"]
 
 
-def test_token_that_expired_at_the_server_is_renewed_once(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_token_that_expired_at_the_server_is_renewed_once(tmp_path) -> None:
     tokens = Tokens()
     with Hostile(tokens=tokens) as registry:
         registry.image("a/b", "t")

@@ -53,7 +53,7 @@ def test_literal_patterns_do_not_ask() -> None:
 
 
 @pytest.mark.parametrize("answer", [refused, absent])
-def test_without_a_catalogue_the_literal_ones_are_left(answer) -> None:  # type: ignore[no-untyped-def]
+def test_without_a_catalogue_the_literal_ones_are_left(answer) -> None:
     assert expand(["shop/*", "literal"], answer) == ("literal",)
     with pytest.raises(Unavailable, match="name repositories") as caught:
         expand(["shop/*"], answer)

@@ -39,7 +39,7 @@ def _reason(hostile: Hostile, tag: str = "t") -> Reason:
 
 
 @pytest.mark.parametrize("change", [lambda d: d + b"\n", lambda d: d[:-1], lambda d: d.replace(b"2", b"3", 1)])
-def test_01_manifest_with_another_hash(hostile: Hostile, change) -> None:  # type: ignore[no-untyped-def]
+def test_01_manifest_with_another_hash(hostile: Hostile, change) -> None:
     digest = hostile.image("a/b", "t")
     hostile.fault("GET", "/manifests/", body(change(hostile.manifests["a/b"][digest][1])))
     with pytest.raises(MalformedEvidence) as caught:
@@ -171,7 +171,7 @@ def test_06_link_loop_ends(hostile: Hostile, target: str) -> None:
     subject = hostile.image("a/b", "t")
     count = iter(range(10**9))
 
-    def looping(seen, reply):  # type: ignore[no-untyped-def]
+    def looping(seen, reply):
         link = f'<{seen.path}{target.format(count=next(count))}>; rel="next"'
         return header("Link", link)(seen, reply)
 

@@ -98,7 +98,7 @@ def test_a_child_that_is_not_what_the_index_names_is_void(hostile: Hostile, faul
     signed(hostile, arm)
     ours = remote(hostile.host)
     read = image(ours, "a/b", index)
-    hostile.fault("GET", f"/manifests/{amd}", fault)  # type: ignore[arg-type]
+    hostile.fault("GET", f"/manifests/{amd}", fault)
     found = ours.gather(read, platforms=EACH)
     void = of(found, amd)
     assert void.flaw is not None
@@ -156,7 +156,7 @@ def test_the_whole_has_one_deadline(hostile: Hostile, monkeypatch: pytest.Monkey
     monkeypatch.setattr(ours, "_clock", clock)
     read = image(ours, "a/b", index)
 
-    def late(seen, reply):  # type: ignore[no-untyped-def]
+    def late(seen, reply):
         clock.forward(200)
         return reply
 

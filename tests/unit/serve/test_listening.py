@@ -43,8 +43,8 @@ def test_a_socket_that_others_can_reach_is_not_served_without_tls(tmp_path: Path
             settings_in(tmp_path),
             listener,
             answers=Table(tmp_path).answerer(settings_in(tmp_path)),
-            work=Accepted(),  # type: ignore[arg-type]
-            history=None,  # type: ignore[arg-type]
+            work=Accepted(),
+            history=None,
             clock=SystemClock(),
             observer=Seen(),
         )

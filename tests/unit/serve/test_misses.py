@@ -38,7 +38,7 @@ def digest(number: int) -> Digest:
 def test_a_miss_is_remembered_for_thirty_seconds_under_every_name() -> None:
     jobs: list[Job] = []
     clock = Hand()
-    misses = Misses(SOURCES, lambda job: jobs.append(job) or True, clock, Seen())  # type: ignore[func-returns-value]
+    misses = Misses(SOURCES, lambda job: jobs.append(job) or True, clock, Seen())
     here, there = Repository("r.example", "shop/api"), Repository("m:5000", "shop/api")
     assert [misses.note(one, digest(1)) for one in (here, there, here)] == [True, False, False]
     clock.seconds += 29.9

@@ -44,7 +44,7 @@ def _whole(received: bytes) -> bool:
     rest = received
     while rest:
         head, end, rest = rest.partition(b"\r\n\r\n")
-        length = int(re.search(rb"content-length: (\d+)", head)[1])  # type: ignore[index]
+        length = int(re.search(rb"content-length: (\d+)", head)[1])
         if not end or len(rest) < length:
             return False
         rest = rest[length:]
@@ -165,7 +165,7 @@ def test_an_idle_connection_is_closed(server: Running, monkeypatch: pytest.Monke
 
     def impatient(self: protocol.BoundedProtocol, *args: object, **kwargs: object) -> None:
         made(self, *args, **kwargs)
-        self.timeout_keep_alive = 1  # type: ignore[assignment]
+        self.timeout_keep_alive = 1
 
     monkeypatch.setattr(protocol.BoundedProtocol, "__init__", impatient)
     for _ in range(2):  # learned, and then remembered

@@ -121,11 +121,11 @@ def test_what_a_refresh_came_to_is_counted_and_said(tmp_path: Path) -> None:
     roots = Roots(TrustSettings(), tmp_path, clock, get())
     with repository.serving() as url:
         request = RootRequest(name="corp", url=url, root=repository.first_root)
-        assert refresh_due(roots, [request], notes) == ("corp",)  # type: ignore[arg-type]
-        assert refresh_due(roots, [request], notes) == ()  # type: ignore[arg-type]
+        assert refresh_due(roots, [request], notes) == ("corp",)
+        assert refresh_due(roots, [request], notes) == ()
         clock.forward(86_400)
         repository.files["timestamp.json"] = b"{}"
-        assert refresh_due(roots, [request], notes) == ()  # type: ignore[arg-type]
+        assert refresh_due(roots, [request], notes) == ()
     assert [result for _, result in notes.counted] == [Result.CHANGED, Result.REFUSED]
     assert [event["level"] for event in notes.events] == ["info", "warning"]
     assert "deserialize" in str(notes.events[1]["why"])

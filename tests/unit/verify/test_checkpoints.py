@@ -205,7 +205,7 @@ def test_nothing_but_a_refusal_escapes(text: str) -> None:
 
 def test_a_key_that_nothing_is_verified_with() -> None:
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
-    for key in (logged.spki(weak), logged.spki(ed448.Ed448PrivateKey.generate()), b"no key"):  # type: ignore[arg-type]
+    for key in (logged.spki(weak), logged.spki(ed448.Ed448PrivateKey.generate()), b"no key"):
         with pytest.raises(Refused) as error:
             log_key(Log(key=key, id=bytes(32)))
         assert error.value.reason.value == "log-untrusted"

@@ -73,10 +73,10 @@ def test_a_real_entry_holds_only_as_it_is(each: logged.Record) -> None:
     refused(lambda: logged.check(each, stranger), "log-untrusted")
     if entry.promise is not None:
         for change in ({"integrated_time": entry.integrated_time + 1}, {"log_index": entry.log_index + 1}):
-            refused(lambda change=change: logged.check(each, replace(entry, **change)), "log-proof-invalid")  # type: ignore[misc]
+            refused(lambda change=change: logged.check(each, replace(entry, **change)), "log-proof-invalid")
     if entry.proof is not None and entry.proof.checkpoint:
         for size in (entry.proof.tree_size + 1, entry.proof.log_index):
-            refused(lambda size=size: logged.check(each, with_proof(entry, tree_size=size)), "log-proof-invalid")  # type: ignore[misc]
+            refused(lambda size=size: logged.check(each, with_proof(entry, tree_size=size)), "log-proof-invalid")
 
 
 # --- which log --------------------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_one_flipped_bit_of_a_promise() -> None:
         changed = bytearray(PROMISED.promise)
         changed[position] ^= 1
         entry = replace(PROMISED, promise=bytes(changed))
-        refused(lambda entry=entry: check_entry(entry, LOGS, **PROMISE), "log-proof-invalid")  # type: ignore[misc]
+        refused(lambda entry=entry: check_entry(entry, LOGS, **PROMISE), "log-proof-invalid")
 
 
 # --- proofs -----------------------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_a_proof_has_exactly_its_hashes() -> None:
     hashes = proof_of(PROVEN).hashes
     for wrong in ((*hashes, bytes(32)), hashes[:-1], (), hashes[::-1]):
         entry = with_proof(PROVEN, hashes=wrong)
-        refused(lambda entry=entry: check_entry(entry, LOGS, **PROOF), "log-proof-invalid")  # type: ignore[misc]
+        refused(lambda entry=entry: check_entry(entry, LOGS, **PROOF), "log-proof-invalid")
 
 
 def test_a_proof_s_place_lies_in_its_tree() -> None:

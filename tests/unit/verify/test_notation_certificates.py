@@ -251,8 +251,8 @@ def test_raw_signatures(kind: str, algorithm: str) -> None:
     good = sign_raw(party, b"signed", algorithm)
     check_signature(leaf, algorithm, good, b"signed")
     for signature, message in ((good, b"other"), (good[:-1], b"signed"), (good + b"x", b"signed"), (b"", b"signed")):
-        reason, _ = refusal(lambda s=signature, m=message: check_signature(leaf, algorithm, s, m))  # type: ignore[misc]
+        reason, _ = refusal(lambda s=signature, m=message: check_signature(leaf, algorithm, s, m))
         assert reason is Reason.SIGNATURE_INVALID
     for other in ("RS256", "none", "PS384" if kind == "rsa2048" else "PS256"):
-        reason, detail = refusal(lambda o=other: check_signature(leaf, o, good, b"signed"))  # type: ignore[misc]
+        reason, detail = refusal(lambda o=other: check_signature(leaf, o, good, b"signed"))
         assert (reason, f"signs with {algorithm}" in detail) == (Reason.ALGORITHM_NOT_ALLOWED, True)

@@ -121,7 +121,7 @@ def test_an_authority_may_list_only_what_is_above_its_certificate() -> None:
 
 
 def test_a_listed_certificate_is_the_only_one_that_counts() -> None:
-    other = pki.Tsa(party=TSA.party.above.issue("second tsa", pki.TSA_LEAF))  # type: ignore[union-attr]
+    other = pki.Tsa(party=TSA.party.above.issue("second tsa", pki.TSA_LEAF))
     refused(UNTRUSTED, "no trusted authority", lambda: response(TSA.authority, tsa=other))
     assert response(TSA.authority, other.authority, tsa=other).chain[0] == other.party.der
     assert response(Authority(certificates=TSA.party.chain[1:]), tsa=other)
