@@ -17,7 +17,7 @@ from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse as parse_json
 
 MAX_NOTED_BYTES = 1024 * 1024
-_ISSUER = f"{fulcio.PREFIX}8"
+_ISSUER = f"{fulcio.PREFIX}{fulcio.ISSUER}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class OwnIdentity:
             MalformedEvidence: it is something else.
         """
         document = parse_json(data, max_bytes=MAX_NOTED_BYTES, reason=Reason.CONTENT_MISMATCH)
-        try:
+        try:  # the types are not asked for first: anything unexpected is caught below
             return cls(
                 issuer=str(document["issuer"]),  # type: ignore[index]
                 identity=str(document["identity"]),  # type: ignore[index]
