@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from securesystemslib.signer import Signer, SSlibKey  # type: ignore[attr-defined]
+from securesystemslib.signer import Signer, SSlibKey  # type: ignore[attr-defined]  # public, if not marked so
 
 from preverify.attest.envelope import seal, signed_bytes
 from preverify.attest.signatures import holds

@@ -104,7 +104,7 @@ def _check_authorities(services: bytes, path: Path) -> None:
     """Refuse to send the token in the clear."""
     try:
         document = parse_json(services, max_bytes=MAX_BYTES, reason=Reason.CONTENT_MISMATCH)
-        urls = [str(each["url"]) for each in document["caUrls"]]  # type: ignore[index]
+        urls = [str(each["url"]) for each in document["caUrls"]]  # type: ignore[index]  # else: caught below
     except (MalformedEvidence, KeyError, TypeError) as error:
         raise BadConfiguration("is no signing configuration with caUrls", where=str(path)) from error
     for url in urls:
