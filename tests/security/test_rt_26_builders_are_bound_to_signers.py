@@ -12,8 +12,7 @@ import yaml
 
 from preverify import pipeline
 from preverify.clock import SystemClock
-from preverify.model.digest import Digest
-from preverify.model.evidence import DESCRIBED_CHILD, Evidence, Format, Place
+from preverify.model.evidence import DESCRIBED_CHILD, Evidence
 from preverify.model.verdicts import Verdict
 from preverify.policy.documents import load
 from support import signed
@@ -103,16 +102,8 @@ def test_an_unsigned_statement_is_no_provenance() -> None:
 @pytest.mark.parametrize("name", ["buildkit-v0.2", "buildkit-v1"])
 def test_buildkits_bare_statement_is_no_provenance(name: str) -> None:
     body = compact({**document(name), "subject": [{"digest": {"sha256": DIGEST.hex}}]})
-    bare = Evidence(
-        format=Format.BUILDKIT_STATEMENT,
-        manifest=Digest.of(b"attestation manifest"),
-        index=0,
-        body=body,
-        digest=Digest.of(body),
-        media_type="application/vnd.in-toto+json",
-        annotations=(("in-toto.io/predicate-type", document(name)["predicateType"]), (DESCRIBED_CHILD, str(DIGEST))),
-        place=Place.INDEX,
-    )
+    kind = ("in-toto.io/predicate-type", document(name)["predicateType"])
+    bare = signed.buildkit(body, kind, (DESCRIBED_CHILD, str(DIGEST)))
     for demands in ({}, {"minLevel": 1}):
         assert keyed({"type": "slsa-provenance", **demands}, bare)[0] == "failed"
 

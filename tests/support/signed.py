@@ -234,3 +234,17 @@ def bundled(document: dict[str, Any] | bytes) -> Evidence:
         media_type=MEDIA_TYPE,
         place=Place.REFERRERS_API,
     )
+
+
+def buildkit(body: bytes, *annotations: tuple[str, str]) -> Evidence:
+    """Return a bare statement as BuildKit puts it into an index."""
+    return Evidence(
+        format=Format.BUILDKIT_STATEMENT,
+        manifest=Digest.of(b"attestation manifest"),
+        index=0,
+        body=body,
+        digest=Digest.of(body),
+        media_type="application/vnd.in-toto+json",
+        annotations=annotations,
+        place=Place.INDEX,
+    )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from preverify.model.digest import Digest
-from preverify.model.evidence import DESCRIBED_CHILD, Evidence, Format, Image, Place
+from preverify.model.evidence import DESCRIBED_CHILD, Evidence, Image
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.policy.rules.evidence import Look
@@ -24,16 +24,7 @@ INDEX = Image(
 
 
 def statement(body: bytes, entry: Digest | None = CHILD) -> Evidence:
-    return Evidence(
-        format=Format.BUILDKIT_STATEMENT,
-        manifest=Digest.of(b"attestation manifest"),
-        index=0,
-        body=body,
-        digest=Digest.of(body),
-        media_type="application/vnd.in-toto+json",
-        annotations=((DESCRIBED_CHILD, str(entry)),) if entry is not None else (),
-        place=Place.INDEX,
-    )
+    return signed.buildkit(body, *(((DESCRIBED_CHILD, str(entry)),) if entry is not None else ()))
 
 
 def read(body: bytes | dict[str, Any], image: Image = INDEX, entry: Digest | None = CHILD) -> Finding:

@@ -7,13 +7,14 @@ import pytest
 from preverify.model.anchors import Anchor, KeyAnchor, KeylessAnchor, Log, Stamps
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
-from preverify.model.evidence import Evidence, Format, Image, Place
+from preverify.model.evidence import Image
 from preverify.model.findings import Finding
 from preverify.model.reference import Repository, Subject
 from preverify.model.trust import Trust
 from preverify.model.trusted_root import parse_trusted_root
 from preverify.verify import load_public_key, verify
 from support.conformance import PUBLIC, Vector, public_good, vectors
+from support.signed import bundled
 
 CASES = vectors()
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -29,16 +30,7 @@ def findings(case: Vector) -> tuple[Finding, ...]:
         anchor = KeyAnchor(key=key, log=Log.REQUIRED, stamps=Stamps.ACCEPTED, root=root.id)
     subject = Subject(Repository("conformance.test", "artifact"), Digest.of(artifact))
     image = Image(subject=subject, manifest=artifact, media_type="text/plain")
-    evidence = Evidence(
-        format=Format.SIGSTORE_BUNDLE,
-        manifest=Digest.of(b"conformance"),
-        index=0,
-        body=body,
-        digest=Digest.of(body),
-        media_type="application/vnd.dev.sigstore.bundle.v0.3+json",
-        place=Place.REFERRERS_API,
-    )
-    return verify(image, [evidence], [anchor], trust=Trust(roots=(root,)), now=NOW)
+    return verify(image, [bundled(body)], [anchor], trust=Trust(roots=(root,)), now=NOW)
 
 
 def accepts(case: Vector) -> bool:
