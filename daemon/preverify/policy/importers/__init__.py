@@ -1,0 +1,84 @@
+"""Policies of other tools, turned into ours: the same meaning or a refusal that names the field, and never a wider one.
+
+One module each. What a dialect cannot say here is refused; `lossy` turns it into a denial instead.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from preverify.model.errors import BadConfiguration
+from preverify.model.strict_yaml import Document
+from preverify.model.validation import nearest
+from preverify.policy.importers.draft import Imported, PolicyDraft, Remarks, assemble
+from preverify.policy.importers.fields import ReadFile, documents, member
+
+__all__ = ["DIALECTS", "Dialect", "Imported", "translate"]
+
+
+class Dialect(Protocol):
+    """What every dialect's module offers.
+
+    `recognises` goes by apiVersion, kind or shape, and says yes to supporting documents (a TrustRoot) as well.
+    `translate` gets all of its documents together. It reads them with `fields.Fields`, so that nothing is passed over,
+    and raises `BadConfiguration` with the place of what it cannot say; what may be lost goes through `Remarks.attempt`.
+    `read_file` gives files that documents name by path.
+    """
+
+    NAME: str
+
+    def recognises(self, document: Document, /) -> bool: ...
+    def translate(
+        self, documents: Sequence[Document], /, *, read_file: ReadFile, remarks: Remarks
+    ) -> Sequence[PolicyDraft]: ...
+
+
+def _table(*dialects: Dialect) -> Mapping[str, Dialect]:
+    return MappingProxyType({dialect.NAME: dialect for dialect in dialects})
+
+
+DIALECTS: Mapping[str, Dialect] = _table()
+
+
+def translate(
+    files: Sequence[tuple[str, bytes]], read_file: ReadFile, *, dialect: str = "", lossy: bool = False
+) -> Imported:
+    """Turn policies of other tools into our documents.
+
+    Args:
+        files: Names and contents; each may hold several documents, also of several dialects.
+        read_file: Returns a file that a document names.
+        dialect: Read everything as this dialect; empty: each document says what it is.
+        lossy: Turn rules that cannot be said here into denials, instead of refusing.
+
+    Raises:
+        BadConfiguration: with file, line and path of what is not understood or cannot be said here.
+    """
+    if dialect and dialect not in DIALECTS:
+        near = nearest(dialect, DIALECTS)
+        hint = f"did you mean {near!r}?" if near else f"expected one of: {', '.join(DIALECTS)}"
+        raise BadConfiguration(f"{dialect[:60]!r} is no dialect, {hint}")
+    sorted_out: dict[str, list[Document]] = {name: [] for name in DIALECTS}
+    for name, data in files:
+        for document in documents(name, data):
+            sorted_out[dialect or _dialect_of(document)].append(document)
+    remarks = Remarks(lossy=lossy)
+    policies = [
+        policy
+        for name, found in sorted_out.items()
+        if found
+        for policy in DIALECTS[name].translate(found, read_file=read_file, remarks=remarks)
+    ]
+    if not policies:
+        raise BadConfiguration("holds no policy", where=files[0][0] if files else "")
+    return assemble(policies, remarks)
+
+
+def _dialect_of(document: Document) -> str:
+    found = [name for name, each in DIALECTS.items() if each.recognises(document)]
+    if len(found) == 1:
+        return found[0]
+    what = f"apiVersion {str(member(document, 'apiVersion'))[:60]!r}, kind {str(member(document, 'kind'))[:60]!r}"
+    known = ", ".join(found or DIALECTS)
+    does = "could be several dialects" if found else "is of no dialect that is imported"
+    raise BadConfiguration(f"{what}: {does}, name it with --dialect: {known}", where=document.where(()))
