@@ -6,7 +6,6 @@ certificate, of Notation, with logs and time stamps, and Trust documents have a 
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,16 +14,12 @@ from pydantic import BaseModel
 from preverify.model.digest import Digest
 from preverify.model.errors import BadConfiguration
 from preverify.model.evidence import Gathered
-from preverify.model.findings import Finding
-from preverify.model.reference import Repository, Subject
+from preverify.model.reference import Subject
 from preverify.model.verdicts import Answer
-from preverify.policy import trust_schema
-from preverify.policy.answers import compose, policy_answer
-from preverify.policy.decide import decide
+from preverify.policy import rules, trust_schema
 from preverify.policy.policies import PolicySet
 from preverify.policy.quorum import BySpec
 from preverify.policy.rules import SPECS
-from preverify.policy.rules.attestation_spec import BuilderSpec
 from preverify.policy.schema import (
     KINDS,
     KeylessSpec,
@@ -40,15 +35,15 @@ from preverify.policy.schema import (
     TrustPolicySpec,
 )
 from preverify.policy.wire import Part
+from support.asking import ask
+from support.field_rows import all_rows
 from support.policies import (
     ATTESTED,
-    NOW,
     SIGNED,
     SIGNERS,
     SUBJECT,
     attestation,
     gathered,
-    new_id,
     pem,
     policy_set,
     policy_text,
@@ -63,33 +58,6 @@ LABELS = {
     "spec",
     "name",
 }  # frames and names; wrong ones do not load (test_documents)
-
-
-def ask(
-    policies: PolicySet,
-    *findings: Finding,
-    namespace: str | None = None,
-    later_hours: float = 0,
-    repository: str = "",
-    seen: Gathered | None = None,
-) -> Answer:
-    """Decide and answer as the daemon does."""
-    parts = {
-        policy.name: policy_answer(
-            policies, decide(policy, seen or gathered(), findings, now=NOW, trust_epoch="keys-only", new_id=new_id)
-        )
-        for policy in policies.matching(SUBJECT.repository)
-    }
-    return compose(
-        policies,
-        Repository("registry.example", repository) if repository else SUBJECT.repository,
-        SUBJECT.digest,
-        parts,
-        image="",
-        generation=1,
-        namespaces=namespace,
-        now=NOW + timedelta(hours=later_hours),
-    )
 
 
 def of_platforms(written: str, *, for_rule: bool = False) -> Answer:
@@ -252,6 +220,10 @@ TABLE: dict[str, tuple[Answer, Answer]] = {
         ask(policy_set(policy_text(SIGNED)), signature()),
         ask(policy_set(policy_text(SIGNED)), signature(), repository="elsewhere/api"),
     ),
+    "PolicySpec.exclude": (
+        ask(policy_set(policy_text(SIGNED, exclude="[registry.example/other/**]")), signature()),
+        ask(policy_set(policy_text(SIGNED, exclude="[registry.example/shop/**]")), signature()),
+    ),
     "PolicySpec.namespaces": (
         ask(policy_set(policy_text(SIGNED, namespaces="[prod]")), signature(), namespace="prod"),
         ask(policy_set(policy_text(SIGNED, namespaces="[prod]")), signature(), namespace="dev"),
@@ -271,16 +243,27 @@ TABLE: dict[str, tuple[Answer, Answer]] = {
         ask(policy_set(policy_text(f"{SIGNED[:-1]}, {ATTESTED[1:]}")), signature()),
     ),
 }
+TABLE |= all_rows()
 # Whose rows stand in the other file: signers that are not bare keys.
 ELSEWHERE = {KeylessSpec, NotationSpec, TrustPolicySpec, SignerSpec}
+
+
+def below(part: type[Part]) -> Iterator[type[Part]]:
+    for child in part.__subclasses__():
+        yield child
+        yield from below(child)
+
+
+def of_rules() -> Iterator[type[BaseModel]]:
+    """Yield the written forms of all rules, and the parts that stand inside of them."""
+    yield from (part for part in below(Part) if part.__module__.startswith(f"{rules.__name__}."))
 
 
 def written_parts() -> Iterator[type[BaseModel]]:
     yield from (
         KeySpec,
         BySpec,
-        BuilderSpec,
-        *SPECS.values(),
+        *of_rules(),
         RuleSpec,
         PolicySpec,
         Metadata,
@@ -295,11 +278,7 @@ def test_every_field_has_its_row() -> None:
 
 
 def test_no_written_part_is_forgotten() -> None:
-    def below(part: type[Part]) -> Iterator[type[Part]]:
-        for child in part.__subclasses__():
-            yield child
-            yield from below(child)
-
+    assert {*of_rules()} >= {*SPECS.values()}
     here = {part for part in below(Part) if part.__module__ != trust_schema.__name__}
     assert here == {*written_parts(), *ELSEWHERE, RuleBase}
     assert set(KINDS.values()) == {SignersDocument, PolicyDocument, trust_schema.TrustDocument}

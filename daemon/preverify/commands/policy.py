@@ -11,6 +11,7 @@ from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, 
 from preverify.policy.documents import PolicySet
 from preverify.policy.lint import Level, lint
 from preverify.policy.policies import Policy
+from preverify.policy.rules import Rule
 from preverify.policy.simulate import Effect, Known, Report, compare
 from preverify.ports import Clock, History
 
@@ -153,6 +154,9 @@ def _load(places: list[Path] | None, config: Path | None) -> PolicySet:
 
 
 def _demands(policy: Policy) -> str:
-    return ", ".join(
-        f"{rule.name}: {rule.KIND} by {rule.by.needed} of {rule.by.people.replace(', ', '|')}" for rule in policy.rules
-    )
+    return ", ".join(_demand(rule) for rule in policy.rules)
+
+
+def _demand(rule: Rule) -> str:
+    signers = [f"{by.needed} of {by.people.replace(', ', '|')}" for by in rule.quorums]
+    return f"{rule.name}: {rule.KIND}" + (f" by {' and '.join(signers)}" if signers else "")

@@ -6,7 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from preverify.model.digest import Digest
-from preverify.model.platforms import Platforms
+from preverify.model.needs import Need
+from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
 
@@ -28,6 +29,8 @@ class Format(StrEnum):
     NOTATION_COSE = "notation-cose"
     REVOCATION = "revocation"  # a CRL or an OCSP response that a certificate of other evidence asks for
     BUILDKIT_STATEMENT = "buildkit-statement"  # a bare statement beside an image in an index: signed by nobody
+    SCANNER_SBOM = "scanner-sbom"  # a bill of materials that our own scanner made
+    MATCHES = "matches"  # vulnerabilities that our own database has for a bill of materials or a scan
 
 
 class Place(StrEnum):
@@ -39,6 +42,7 @@ class Place(StrEnum):
     ATTESTATION_TAG = "att-tag"
     INDEX = "index"  # an entry of the index itself
     REVOCATION = "revocation"  # where a certificate says that its revocations are published
+    SCANNER = "scanner"  # made here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,15 @@ class Flaw:
 
     reason: Reason
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """Bytes that the manifest itself names, with the digest it names them by (hashed by us)."""
+
+    digest: Digest
+    body: bytes
+    flaw: Flaw | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +158,9 @@ class Gathered:
         flaw: Of a child: its manifest is void (not there, of another digest, an index in turn). Nothing was gathered.
         platform: Of a manifest that is deployed by itself: what its configuration says (empty: nothing usable). None
             where nobody asked, or it could not be obtained.
+        config: The image's configuration; None where nobody asked, it could not be obtained, or this is an index.
+        unscanned: What scanning or matching could not be done, and why. It concerns only rules that look at their
+            results, so it is apart from `unobtained`.
     """
 
     image: Image
@@ -160,19 +176,23 @@ class Gathered:
     children: tuple["Gathered", ...] = ()
     flaw: Flaw | None = None
     platform: str | None = None
+    config: Blob | None = None
+    unscanned: tuple[Unobtained, ...] = ()
 
     @property
     def held(self) -> bool:
         """Say whether the manifest itself was obtained: of a child that was not, nothing is known."""
         return self.flaw is None and bool(self.image.media_type)
 
-    def lacks(self, platforms: Platforms) -> bool:
-        """Say whether something was not looked at that a policy about `platforms` has to know."""
+    def lacks(self, platforms: Platforms, needs: frozenset[Need] = frozenset()) -> bool:
+        """Say whether something was not looked at that a policy about `platforms` with these needs has to know."""
         image = self.image
+        if not image.is_index:
+            return (bool(platforms.names) and self.platform is None) or (Need.CONFIG in needs and self.config is None)
         if not platforms.of_children:
             return False
-        if not image.is_index:
-            return bool(platforms.names) and self.platform is None
+        if any(child.held and child.lacks(THE_INDEX, needs) for child in self.children):
+            return True
         looked_at = {child.image.subject.digest for child in self.children}
         if len(image.platforms) != len(image.children):
             return True

@@ -12,6 +12,7 @@ class Claim(StrEnum):
 
     SIGNATURE = "signature"  # "I stand for this image"
     ATTESTATION = "attestation"  # a signed in-toto statement with a predicate
+    REPORT = "report"  # made here, signed by nobody: a scanner's or our own matching's result
     NONE = "none"  # not even readable as one of these
 
 

@@ -109,6 +109,8 @@ class Platforms:
 
 THE_INDEX = Platforms()
 """The deployed index or manifest itself."""
+EACH_CHILD = Platforms(each=True)
+"""Every runnable child of an index."""
 
 
 def matches(name: str, platform: str) -> bool:

@@ -1,13 +1,15 @@
 """Findings and time to a verdict. Re-computable: the same input gives the same verdict, byte for byte but its id."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from preverify.model.contents import Content
 from preverify.model.evidence import Gathered
 from preverify.model.findings import Finding
 from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
+from preverify.model.tags import Tags
 from preverify.model.verdicts import Mode, Outcome, RuleResult, Verdict
 from preverify.policy.policies import Policy
 from preverify.policy.rules.evidence import earliest
@@ -16,6 +18,7 @@ from preverify.policy.views import Views
 RECHECK_FAILED = timedelta(minutes=15)
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(minutes=15)
+_NOTHING: Mapping[str, Content] = {}
 LONGEST_WAIT = timedelta(hours=1)  # however long a registry asks us to wait
 
 
@@ -28,6 +31,8 @@ def decide(
     trust_epoch: str,
     new_id: Callable[[str], str],
     attempts: int = 0,
+    contents: Mapping[str, Content] = _NOTHING,
+    tags: Tags | None = None,
 ) -> Verdict:
     """Conclude what `policy` says of the gathered subject.
 
@@ -39,8 +44,10 @@ def decide(
         trust_epoch: Which trust the findings rest on.
         new_id: Makes the verdict's id from a prefix.
         attempts: How often in a row this subject was undecided before; spaces the retries.
+        contents: What long documents say, by the digest of their statement.
+        tags: What is known of the subject's tags; None where nobody asked.
     """
-    views = Views(gathered, findings, now)
+    views = Views(gathered, findings, now, contents, tags)
     checked = tuple(views.check(rule, policy.platforms_of(rule.name)) for rule in policy.rules)
     ends = earliest(r.until for r in checked if r.counted)
     results = tuple(r if r.until is None else replace(r, until=None) for r in checked)

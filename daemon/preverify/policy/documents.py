@@ -1,10 +1,13 @@
 """Policy documents to compiled policies. Whatever is unclear is refused here, so that nothing unclear ever decides."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from preverify.model import globs, strict_yaml
 from preverify.model.errors import BadConfiguration, BadInput
+from preverify.model.needs import OF_MANIFESTS
+from preverify.model.platforms import EACH_CHILD, Platforms
 from preverify.model.reference import is_registry, registry_host
 from preverify.model.strict_yaml import Document
 from preverify.model.trust import Trust
@@ -13,9 +16,9 @@ from preverify.model.verdicts import Mode
 from preverify.policy.compile_signers import compile_signers
 from preverify.policy.places import refusal
 from preverify.policy.policies import API_VERSION, Policy, PolicySet, compiled
-from preverify.policy.quorum import Quorum, Signer
+from preverify.policy.quorum import BySpec, Quorum, Signer
 from preverify.policy.rules import Rule
-from preverify.policy.schema import KINDS, PolicyDocument, SignersDocument
+from preverify.policy.schema import KINDS, PolicyDocument, PolicySpec, SignersDocument
 from preverify.policy.trust_documents import (
     ListFiles,
     ReadFile,
@@ -139,8 +142,11 @@ def _compile(document: Document, written: PolicyDocument, signers: Mapping[str, 
         ((kind, demand),) = rule_spec.demands.items()
         if rule_spec.name in rules:
             raise refusal(document, (*path, "name"), f"there is another rule named {rule_spec.name!r} in this policy")
-        quorum = _quorum(document, (*path, kind, "by"), demand.by.needed, demand.by.names, signers)
-        rules[rule_spec.name] = demand.compile(name=rule_spec.name, mode=rule_spec.mode, by=quorum)
+        resolve = partial(_quorum, document, (*path, kind), signers)
+        try:
+            rules[rule_spec.name] = demand.compile(name=rule_spec.name, mode=rule_spec.mode, quorum=resolve)
+        except ValueError as error:
+            raise refusal(document, (*path, kind), str(error)) from error
     if all(rule.mode is not Mode.ENFORCE for rule in rules.values()):
         raise refusal(
             document,
@@ -150,29 +156,44 @@ def _compile(document: Document, written: PolicyDocument, signers: Mapping[str, 
     return compiled(
         name=written.metadata.name,
         images=tuple(_image_glob(document, ("spec", "images", i), g) for i, g in enumerate(spec.images)),
+        exclude=tuple(_image_glob(document, ("spec", "exclude", i), g) for i, g in enumerate(spec.exclude)),
         namespaces=tuple(
             _namespace_glob(document, ("spec", "namespaces", i), g) for i, g in enumerate(spec.namespaces)
         ),
         mode=spec.mode,
         platforms=spec.platforms,
-        own_platforms={r.name: r.platforms for r in spec.require if r.platforms is not None},
+        own_platforms=_own_platforms(document, spec, rules),
         valid_for=spec.valid_for,
         rules=tuple(rules.values()),
         trust=trust,
     )
 
 
-def _quorum(
-    document: Document, path: tuple[str | int, ...], needed: int, names: Sequence[str], signers: Mapping[str, Signer]
-) -> Quorum:
-    for name in names:
+def _own_platforms(document: Document, spec: PolicySpec, rules: Mapping[str, Rule]) -> dict[str, Platforms]:
+    """Return what rules say of platforms themselves. An index has no configuration: such rules look at its children."""
+    own: dict[str, Platforms] = {}
+    for i, written in enumerate(spec.require):
+        of_manifests = bool(rules[written.name].needs & OF_MANIFESTS)
+        if written.platforms is not None:
+            own[written.name] = written.platforms
+            if of_manifests and not written.platforms.of_children:
+                detail = "looks at what only images have, and an index has not: expected each, or a list of platforms"
+                raise refusal(document, ("spec", "require", i, "platforms"), detail)
+        elif of_manifests and not spec.platforms.of_children:
+            own[written.name] = EACH_CHILD
+    return own
+
+
+def _quorum(document: Document, path: tuple[str | int, ...], signers: Mapping[str, Signer], by: BySpec) -> Quorum:
+    path = (*path, "by")
+    for name in by.names:
         if name not in signers:
             near = nearest(name, signers)
             known = ", ".join(sorted(signers)) or "none"
             hint = f"did you mean {near!r}?" if near else f"known signers: {known[:200]}"
             raise refusal(document, path, f"there is no signer {name!r}, {hint}")
     try:
-        return Quorum.of(needed, [signers[name] for name in names])
+        return Quorum.of(by.needed, [signers[name] for name in by.names])
     except ValueError as error:
         raise refusal(document, path, str(error)) from error
 

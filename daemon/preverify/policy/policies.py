@@ -11,11 +11,12 @@ import rfc8785
 from preverify.model import globs, strict_json
 from preverify.model.anchors import Anchor
 from preverify.model.errors import BadConfiguration, BadInput, MalformedEvidence
+from preverify.model.needs import Need
 from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reference import Repository
 from preverify.model.trust import Trust, epoch_of
 from preverify.model.verdicts import Mode
-from preverify.policy.quorum import Quorum, Signer
+from preverify.policy.quorum import Signer
 from preverify.policy.rules import RULES, Rule
 from preverify.policy.signers import rebuilt as rebuilt_signer
 
@@ -35,6 +36,7 @@ class Policy:
         digest: `policyDigest`, over the canonical form with the signers' key bytes and identities. Roots and stores
             take part by name: what they hold is the trust epoch's matter.
         images: Globs over `registry/path`; tags do not take part.
+        exclude: Globs over the same: what one of them matches is not what the policy is about.
         namespaces: Globs over namespaces; empty: the policy holds everywhere and belongs to the default profile.
         platforms: Whose evidence counts for rules that do not say otherwise: the index's or that of its children.
         valid_for: How long a passed verdict holds for lookups.
@@ -50,13 +52,16 @@ class Policy:
     platforms: Platforms
     valid_for: timedelta
     rules: tuple[Rule, ...]
+    exclude: tuple[str, ...] = ()
     own_platforms: tuple[tuple[str, Platforms], ...] = ()
     trust: Trust = field(default_factory=Trust, compare=False, repr=False)
 
     def matches(self, repository: Repository) -> bool:
         """Say whether the policy is about images of `repository`, named as its source names it."""
         name = str(repository)
-        return any(globs.matches(pattern, name) for pattern in self.images)
+        return any(globs.matches(pattern, name) for pattern in self.images) and not any(
+            globs.matches(pattern, name) for pattern in self.exclude
+        )
 
     def holds_in(self, namespace: str | None) -> bool:
         """Say whether the policy applies in a namespace (None: asked outside of any)."""
@@ -67,7 +72,7 @@ class Policy:
     @property
     def signers(self) -> tuple[Signer, ...]:
         """Return the signers that the rules name, by name."""
-        named = {s.name: s for rule in self.rules for s in rule.by.signers}
+        named = {s.name: s for rule in self.rules for by in rule.quorums for s in by.signers}
         return tuple(named[name] for name in sorted(named))
 
     @property
@@ -78,6 +83,11 @@ class Policy:
     def platforms_of(self, rule: str) -> Platforms:
         """Return whose evidence counts for a rule."""
         return dict(self.own_platforms).get(rule, self.platforms)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Return what the rules have to see beside signatures and the facts of attestations."""
+        return frozenset(need for rule in self.rules for need in rule.needs)
 
     @property
     def gathers(self) -> Platforms:
@@ -99,7 +109,7 @@ class Policy:
 
     def canonical(self) -> dict[str, Any]:
         """Return the form that `digest` is over."""
-        return {
+        form: dict[str, Any] = {
             "name": self.name,
             "images": list(self.images),
             "namespaces": list(self.namespaces),
@@ -109,6 +119,7 @@ class Policy:
             "signers": {s.name: s.canonical(self.trust.names()) for s in self.signers},
             "require": [self._canonical_rule(rule) for rule in self.rules],
         }
+        return form | {"exclude": list(self.exclude)} if self.exclude else form
 
     def _canonical_rule(self, rule: Rule) -> dict[str, Any]:
         form: dict[str, Any] = {"name": rule.name, "mode": rule.mode.value, rule.KIND: rule.canonical()}
@@ -127,12 +138,14 @@ def compiled(
     rules: tuple[Rule, ...],
     trust: Trust,
     own_platforms: Mapping[str, Platforms],
+    exclude: tuple[str, ...] = (),
 ) -> Policy:
     """Build a policy with its digest. The order of globs means nothing; that of rules only orders reasons."""
     named = tuple((r.name, own) for r in rules if (own := own_platforms.get(r.name, platforms)) != platforms)
     parts: dict[str, Any] = {
         "name": name,
         "images": tuple(sorted(set(images))),
+        "exclude": tuple(sorted(set(exclude))),
         "namespaces": tuple(sorted(set(namespaces))),
         "mode": mode,
         "platforms": platforms,
@@ -256,6 +269,10 @@ class PolicySet:
         """Return which children of an index in `repository` some policy has to know about."""
         return _together(policy.gathers for policy in self.matching(repository))
 
+    def needs(self, repository: Repository) -> frozenset[Need]:
+        """Return what some policy about `repository` has to see beside signatures and facts."""
+        return frozenset(need for policy in self.matching(repository) for need in policy.needs)
+
     def profile(self, repository: Repository) -> tuple[Policy, ...]:
         """Return the default profile's enforcing policies about `repository`: all must pass before we publish."""
         return tuple(p for p in self.applying(repository, None) if p.mode is Mode.ENFORCE)
@@ -272,6 +289,7 @@ def _rebuilt(form: Mapping[str, Any], trust: Trust) -> Policy:
     return compiled(
         name=form["name"],
         images=tuple(globs.check(pattern) for pattern in form["images"]),
+        exclude=tuple(globs.check(pattern) for pattern in form.get("exclude", ())),
         namespaces=tuple(globs.check(pattern) for pattern in form["namespaces"]),
         mode=Mode(form["mode"]),
         platforms=Platforms.of(form["platforms"]),
@@ -284,6 +302,4 @@ def _rebuilt(form: Mapping[str, Any], trust: Trust) -> Policy:
 
 def _rebuilt_rule(form: Mapping[str, Any], signers: Mapping[str, Signer]) -> Rule:
     (kind,) = form.keys() - {"name", "mode", "platforms"}
-    body = form[kind]
-    by = Quorum.of(body["by"]["atLeast"], [signers[name] for name in body["by"]["of"]])
-    return RULES[kind].from_canonical(form["name"], Mode(form["mode"]), body, by)
+    return RULES[kind].from_canonical(form["name"], Mode(form["mode"]), form[kind], signers)

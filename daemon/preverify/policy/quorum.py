@@ -1,6 +1,6 @@
 """Who has to have signed: distinct signers, each by an authority of its own, out of those that a rule names."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -13,7 +13,7 @@ from preverify.policy.shortfall import Shortfall
 from preverify.policy.signers import KeyIdentity, KeylessIdentity, NotationIdentity, Signer
 from preverify.policy.wire import Name, Part
 
-__all__ = ["BySpec", "Quorum", "Signer"]
+__all__ = ["BySpec", "Quorum", "Resolve", "Signer"]
 
 
 class BySpec(Part):
@@ -86,6 +86,11 @@ class Quorum:
         people = ", ".join("/".join(names) for names in same.values())
         return cls(needed, ordered, people, by_anchor)
 
+    @classmethod
+    def from_canonical(cls, form: Mapping[str, Any], signers: Mapping[str, Signer]) -> Self:
+        """Rebuild a quorum from its canonical form and the signers by name."""
+        return cls.of(form["atLeast"], [signers[name] for name in form["of"]])
+
     def claimants(self, finding: Finding, now: datetime) -> tuple[tuple[Signer, ...], Shortfall | None]:
         """Return the signers that an established finding is by; where there is none, what comes nearest to a reason.
 
@@ -112,6 +117,10 @@ class Quorum:
     def canonical(self) -> dict[str, Any]:
         """Return the quorum as the policy's digest sees it: `any` and `all` are numbers, the order means nothing."""
         return {"atLeast": self.needed, "of": [s.name for s in self.signers]}
+
+
+Resolve = Callable[[BySpec], Quorum]
+"""Resolves the signers that a rule names; refuses those that nobody declares, where they are named."""
 
 
 # The nearer a signature came to the wanted identity, the more its reason tells.

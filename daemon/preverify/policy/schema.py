@@ -274,6 +274,8 @@ class PolicySpec(Part):
 
     images: tuple[str, ...] = Field(min_length=1, strict=False)
     """Globs over `registry/path`: `*` within a path segment, `**` across. Tags do not take part."""
+    exclude: tuple[str, ...] = Field((), strict=False)
+    """Globs over `registry/path`: what one of them matches, the policy is not about."""
     namespaces: tuple[str, ...] = Field((), strict=False)
     """Globs over namespaces. Empty: the policy holds everywhere and is part of the default profile."""
     mode: ModeWord = Mode.ENFORCE

@@ -1,14 +1,16 @@
 """Which manifests a rule is shown: the deployed one, or children of an index, and how their results become one."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from preverify.model.contents import Content
 from preverify.model.evidence import Gathered
 from preverify.model.findings import Finding
 from preverify.model.platforms import Platforms
 from preverify.model.reasons import Reason
+from preverify.model.tags import Tags
 from preverify.model.verdicts import Mode, Outcome, RuleResult
 from preverify.policy.rules import Rule
 from preverify.policy.rules.evidence import Look, earliest
@@ -27,6 +29,8 @@ class Views:
     gathered: Gathered
     findings: Sequence[Finding]
     now: datetime
+    contents: Mapping[str, Content] = field(default_factory=dict)
+    tags: Tags | None = None
 
     def check(self, rule: Rule, platforms: Platforms) -> RuleResult:
         """Return what `rule` says of the manifests that `platforms` are about."""
@@ -80,6 +84,9 @@ class Views:
             truncated=gathered.truncated,
             now=self.now,
             subject=gathered.image.subject,
+            gathered=gathered,
+            contents=self.contents,
+            tags=self.tags,
         )
 
 

@@ -185,7 +185,7 @@ def test_the_canonical_form_says_it_all(kind: str) -> None:
     policies = policy_set(policy_text(written(FULL[kind], kind)))
     (rule,) = policies.policies[0].rules
     form = json.loads(canonical_json(rule.canonical()))
-    assert AttestedBy.from_canonical("built", Mode.ENFORCE, form, rule.by) == rule
+    assert AttestedBy.from_canonical("built", Mode.ENFORCE, form, {s.name: s for s in rule.by.signers}) == rule
     assert PolicySet.from_document(policies.document) == policies
 
 

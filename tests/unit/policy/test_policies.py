@@ -51,6 +51,14 @@ def test_namespace_bound_policies_apply_only_where_the_namespace_is_known_and_ma
     assert names(loaded.applying(REPOSITORY, namespace)) == expected  # the second time from memory
 
 
+def test_a_policy_is_not_about_what_it_excludes() -> None:
+    loaded = policy_set(policy_text(SIGNED, images="['registry.example/**']", exclude="['registry.example/shop/*']"))
+    assert names(loaded.matching(OTHER)) == ["shop-release"]
+    assert loaded.matching(REPOSITORY) == ()
+    assert PolicySet.from_document(loaded.document) == loaded
+    assert loaded.digest != policy_set(policy_text(SIGNED, images="['registry.example/**']")).digest
+
+
 def test_the_profile_holds_enforcing_policies_without_namespaces() -> None:
     assert names(three().profile(REPOSITORY)) == ["everywhere"]
     assert three().profile(OTHER) == ()

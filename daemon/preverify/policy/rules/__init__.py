@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 
+from preverify.model.needs import Need
 from preverify.model.verdicts import Mode, RuleResult
-from preverify.policy.quorum import Quorum
+from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.attestation import AttestationSpec, AttestedBy
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.signature import SignatureSpec, SignedBy
+from preverify.policy.wire import Part
 
 
 class Rule(Protocol):
@@ -20,15 +22,27 @@ class Rule(Protocol):
     @property
     def mode(self) -> Mode: ...
     @property
-    def by(self) -> Quorum: ...
+    def quorums(self) -> tuple[Quorum, ...]:
+        """Return whose evidence the rule looks at; empty where it looks at nobody's."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Return what the rule has to see beside signatures and the facts of attestations."""
+
     def check(self, look: Look) -> RuleResult: ...
     def canonical(self) -> dict[str, Any]: ...
     @classmethod
-    def from_canonical(cls, name: str, mode: Mode, body: Mapping[str, Any], by: Quorum) -> Self: ...
+    def from_canonical(cls, name: str, mode: Mode, body: Mapping[str, Any], signers: Mapping[str, Signer]) -> Self: ...
+
+
+class Spec(Protocol):
+    """The written form of a rule: a `Part` whose field docstrings are the manual."""
+
+    def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> Rule: ...
 
 
 RULES: Mapping[str, type[Rule]] = {rule.KIND: rule for rule in (SignedBy, AttestedBy)}
-SPECS: Mapping[str, type[SignatureSpec] | type[AttestationSpec]] = {
+SPECS: Mapping[str, type[Part]] = {
     SignedBy.KIND: SignatureSpec,
     AttestedBy.KIND: AttestationSpec,
 }

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from preverify.model.findings import Claim, Finding
+from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, RuleResult
 from preverify.policy.attestation_types import TYPES, covers
 from preverify.policy.provenance import ProvenanceDemand
-from preverify.policy.quorum import Quorum
+from preverify.policy.quorum import Quorum, Signer
 from preverify.policy.rules.attestation_spec import AttestationSpec
 from preverify.policy.rules.evidence import Demand, Look, Shortfall, conclude
 from preverify.policy.summaries import SummaryDemand
@@ -42,6 +43,16 @@ class AttestedBy:
     provenance: ProvenanceDemand | None = None
     summary: SummaryDemand | None = None
     predicate: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def quorums(self) -> tuple[Quorum, ...]:
+        """Return whose evidence is looked at."""
+        return (self.by,)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Return nothing: signatures and facts are always there."""
+        return frozenset()
 
     def check(self, look: Look) -> RuleResult:
         """Return PASSED where enough attestations count."""
@@ -114,12 +125,12 @@ class AttestedBy:
         return form
 
     @classmethod
-    def from_canonical(cls, name: str, mode: Mode, body: Mapping[str, Any], by: Quorum) -> Self:
+    def from_canonical(cls, name: str, mode: Mode, body: Mapping[str, Any], signers: Mapping[str, Signer]) -> Self:
         """Rebuild a rule from its canonical form."""
         return cls(
             name=name,
             mode=mode,
-            by=by,
+            by=Quorum.from_canonical(body["by"], signers),
             type=body["type"],
             types=tuple(body["types"]),
             provenance=ProvenanceDemand.from_canonical(body["provenance"]) if "provenance" in body else None,

@@ -14,7 +14,7 @@ from preverify.model.verdicts import Mode
 from preverify.policy.attestation_types import PROVENANCE, SUMMARY, TYPES, kind_of, known_type
 from preverify.policy.builders import Accepted
 from preverify.policy.provenance import ProvenanceDemand, is_version, written
-from preverify.policy.quorum import BySpec, Quorum
+from preverify.policy.quorum import BySpec, Resolve
 from preverify.policy.summaries import SummaryDemand, build_level
 from preverify.policy.wire import Part, in_seconds, whole_seconds
 
@@ -170,7 +170,7 @@ class AttestationSpec(Part):
             raise ValueError(f"names {' and '.join(refs)}, expected at most one of them")
         return self
 
-    def compile(self, *, name: str, mode: Mode, by: Quorum) -> "AttestedBy":
+    def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> "AttestedBy":
         """Return the rule, its signers resolved."""
         from preverify.policy.rules.attestation import AttestedBy  # the rule knows its written form
 
@@ -180,7 +180,7 @@ class AttestationSpec(Part):
         return AttestedBy(
             name=name,
             mode=mode,
-            by=by,
+            by=quorum(self.by),
             type=self.type,
             types=TYPES.get(self.type, (self.type,)),
             provenance=provenance or None,

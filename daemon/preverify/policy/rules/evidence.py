@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from preverify.model.evidence import Unobtained
+from preverify.model.contents import Content
+from preverify.model.evidence import Gathered, Unobtained
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
+from preverify.model.tags import Tags
 from preverify.model.verdicts import Outcome, RuleResult
 from preverify.policy.quorum import Quorum, matched
 from preverify.policy.shortfall import Shortfall
@@ -28,6 +30,10 @@ class Look:
         truncated: A count limit left evidence unread.
         now: Time of the decision.
         subject: What is decided about; None in tests of rules that do not care.
+        gathered: The subject's manifest and configuration; None in tests of rules that do not care.
+        contents: What long documents say, by the digest of their statement (`Finding.statement`). What is missing here
+            could not be read.
+        tags: What is known of the deployed image's tags; None where nobody asked.
     """
 
     findings: Sequence[Finding]
@@ -35,6 +41,9 @@ class Look:
     truncated: bool = False
     now: datetime = _LONG_AGO
     subject: Subject | None = None
+    gathered: Gathered | None = None
+    contents: Mapping[str, Content] = field(default_factory=dict)
+    tags: Tags | None = None
 
 
 def _never(finding: Finding) -> datetime | None:

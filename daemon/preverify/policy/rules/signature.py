@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Self
 from pydantic import Field
 
 from preverify.model.findings import Claim, Finding
+from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, RuleResult
-from preverify.policy.quorum import BySpec, Quorum
+from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Demand, Look, Shortfall, conclude
 from preverify.policy.wire import Part
 
@@ -22,9 +23,9 @@ class SignatureSpec(Part):
     annotations: dict[str, str] = Field({})
     """Annotations that the signed payload must carry, each with exactly this value."""
 
-    def compile(self, *, name: str, mode: Mode, by: Quorum) -> "SignedBy":
+    def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> "SignedBy":
         """Return the rule, its signers resolved."""
-        return SignedBy(name=name, mode=mode, by=by, annotations=tuple(sorted(self.annotations.items())))
+        return SignedBy(name=name, mode=mode, by=quorum(self.by), annotations=tuple(sorted(self.annotations.items())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,16 @@ class SignedBy:
     mode: Mode
     by: Quorum
     annotations: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def quorums(self) -> tuple[Quorum, ...]:
+        """Return whose evidence is looked at."""
+        return (self.by,)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Return nothing: signatures and facts are always there."""
+        return frozenset()
 
     def check(self, look: Look) -> RuleResult:
         """Return PASSED where enough signatures count."""
@@ -72,6 +83,7 @@ class SignedBy:
         return {"by": self.by.canonical(), "annotations": dict(self.annotations)}
 
     @classmethod
-    def from_canonical(cls, name: str, mode: Mode, body: Mapping[str, Any], by: Quorum) -> Self:
+    def from_canonical(cls, name: str, mode: Mode, body: Mapping[str, Any], signers: Mapping[str, Signer]) -> Self:
         """Rebuild a rule from its canonical form."""
+        by = Quorum.from_canonical(body["by"], signers)
         return cls(name=name, mode=mode, by=by, annotations=tuple(sorted(body["annotations"].items())))
