@@ -25,7 +25,7 @@ GO_MODULES = {
     "registry": "github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
     "cosign3": "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3",
     "cosign2": "github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5",
-    "timestamp-server": "github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server@v2.1.5",
+    "timestamp-server": "github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server@v2.1.3",
     "rekor-server-posix": "github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix@v2.3.0",
     "fulcio": "github.com/sigstore/fulcio@v1.8.8",
 }
