@@ -6,6 +6,9 @@ from enum import IntEnum, StrEnum
 
 from preverify.model.reasons import Reason
 
+DOCKER_REFERENCE = "dockerReference"
+"""Under this name a finding about a signature says which image name its payload states."""
+
 
 class Claim(StrEnum):
     """What a piece of evidence is about, once read."""
@@ -88,6 +91,7 @@ class Finding:
         signing: Who signed and under which anchor. None on findings about evidence that no anchor was asked about, and
             where a bare key (no log, no time stamps) says it all: then `signer` is the anchor's id.
         predicate: Facts of an established attestation's predicate, as `verify.predicates` names them, sorted by name.
+            Of a signature's payload: `dockerReference`, where it states one.
         about: Digest of the child manifest that this is about; empty: the subject itself.
     """
 

@@ -203,6 +203,39 @@ def test_arbitrary_payloads_are_refused_and_nothing_else_happens(data: bytes) ->
         read_payload(data)
 
 
+# --- which image name a payload states ---
+
+
+def test_the_name_that_a_payload_states_is_a_fact() -> None:
+    assert one(signed_layer(signed.payload(DIGEST))).predicate == (("dockerReference", "registry.test/acme/app"),)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        None,
+        "registry.test/acme/app",
+        {},
+        {"docker-reference": ""},
+        {"docker-reference": 1},
+        {"docker-reference": None},
+        {"docker-reference": "a" * 1025},
+        {"Docker-Reference": "registry.test/acme/app"},
+    ],
+)
+def test_a_payload_that_states_no_readable_name_holds_without_one(identity: object) -> None:
+    finding = one(signed_layer(signed.payload(DIGEST, identity=identity)))
+    assert finding.established
+    assert finding.predicate == ()
+
+
+def test_an_annotation_is_never_taken_for_the_name() -> None:
+    document = {**signed.payload(DIGEST, identity={}), "optional": {"dockerReference": "registry.test/acme/app"}}
+    finding = one(signed_layer(document))
+    assert finding.annotations == (("dockerReference", "registry.test/acme/app"),)
+    assert finding.predicate == ()
+
+
 # --- attestations ---
 
 

@@ -9,7 +9,7 @@ from preverify.model.digest import Digest
 from preverify.model.dsse import DSSE_ENVELOPE
 from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.evidence import Evidence, Format, Image
-from preverify.model.findings import Claim, Finding, Step
+from preverify.model.findings import DOCKER_REFERENCE, Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.strict_json import parse
 from preverify.verify.certificates.certificate import parse_pem_chain
@@ -38,10 +38,13 @@ _STAMP = "SignedRFC3161Timestamp"
 _USUAL = frozenset({"critical", "optional", "identity", "image", "type", "docker-manifest-digest"})
 """Members as tools of today spell them: no two of them are one in another case."""
 _PAYLOAD = frozenset({"critical", "optional"})
-_CRITICAL = frozenset({"type", "image"})
+_CRITICAL = frozenset({"type", "image", "identity"})
 _IMAGE = frozenset({"docker-manifest-digest"})
 
-_Annotations = tuple[tuple[str, str], ...]
+MAX_NAME_CHARACTERS = 1024
+"""Of `docker-reference`; longer ones are names of nothing."""
+
+_Texts = tuple[tuple[str, str], ...]
 
 
 def verify_evidence(evidence: Evidence, image: Image, trusting: Trusting) -> tuple[Finding, ...]:
@@ -154,13 +157,13 @@ def _claimed(report: Report, image: Image, held: Sequence[Signed]) -> tuple[Find
     if not held:
         return ()
     try:
-        named, annotations = read_payload(report.evidence.body)
+        named, annotations, facts = read_payload(report.evidence.body)
     except MalformedEvidence as error:
         return report.failed_by(held, Step.SIGNED, error.reason, f"signed, but {error.detail}")
     if named != image.subject.digest:
         detail = f"signed, but for {named}, not {image.subject.digest}"
         return report.failed_by(held, Step.PAYLOAD, Reason.SUBJECT_MISMATCH, detail)
-    return tuple([f for by in held for f in report.established(by, annotations)])
+    return tuple([f for by in held for f in report.established(by, annotations, facts)])
 
 
 # --- what the annotations carry ---------------------------------------------------------------------------------------
@@ -204,10 +207,11 @@ def _described(signature: bytes, certificate: bytes | None, content: Message | E
     return Described(signature=signature, spki=spki, certificate=certificate, content=content, tag_format=True)
 
 
-def read_payload(body: bytes) -> tuple[Digest, _Annotations]:
-    """Return the digest that a simple signing payload names and its signed annotations (text values only).
+def read_payload(body: bytes) -> tuple[Digest, _Texts, _Texts]:
+    """Return the digest that a simple signing payload names, its signed annotations (text values only) and its facts.
 
-    `docker-reference` is not looked at: cosign writes there whatever name the image had for the signer.
+    The one fact is `docker-reference`, whatever name the image had for the signer. Only rules that ask for it look at
+    it, so that one that cannot be read is left out.
 
     Raises:
         MalformedEvidence: `payload-malformed`, or `payload-type-mismatch` where `critical.type` is of another format.
@@ -226,7 +230,15 @@ def read_payload(body: bytes) -> tuple[Digest, _Annotations]:
         digest = Digest.parse(named)
     except BadInput as error:
         raise MalformedEvidence(Reason.PAYLOAD_MALFORMED, f"docker-manifest-digest: {error}") from error
-    return digest, () if optional is None else text_members(_object(optional, "optional"))
+    annotations = () if optional is None else text_members(_object(optional, "optional"))
+    return digest, annotations, _facts(critical.get("identity"))
+
+
+def _facts(identity: object) -> _Texts:
+    name = identity.get("docker-reference") if isinstance(identity, dict) else None
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+        return ()
+    return ((DOCKER_REFERENCE, name),)
 
 
 def _members(document: object, what: str, names: frozenset[str]) -> dict[str, object]:
