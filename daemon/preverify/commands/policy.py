@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from preverify import pipeline, wiring
+from preverify.commands import policy_import
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, short, table
 from preverify.policy.documents import PolicySet
 from preverify.policy.lint import Level, lint
@@ -16,6 +17,7 @@ from preverify.policy.simulate import Effect, Known, Report, compare
 from preverify.ports import Clock, History
 
 app = typer.Typer(no_args_is_help=True)
+app.command("import")(policy_import.import_command)
 Places = Annotated[
     list[Path] | None,
     typer.Argument(help="Policy files or a directory; without any, the configured directory.", show_default=False),

@@ -10,8 +10,11 @@ from typing import Protocol
 from preverify.model.errors import BadConfiguration
 from preverify.model.strict_yaml import Document
 from preverify.model.validation import nearest
+from preverify.policy.documents import load
+from preverify.policy.importers import cluster_image_policy
 from preverify.policy.importers.draft import Imported, PolicyDraft, Remarks, assemble
 from preverify.policy.importers.fields import ReadFile, documents, member
+from preverify.policy.trust_documents import ReadRoot
 
 __all__ = ["DIALECTS", "Dialect", "Imported", "translate"]
 
@@ -37,17 +40,23 @@ def _table(*dialects: Dialect) -> Mapping[str, Dialect]:
     return MappingProxyType({dialect.NAME: dialect for dialect in dialects})
 
 
-DIALECTS: Mapping[str, Dialect] = _table()
+DIALECTS: Mapping[str, Dialect] = _table(cluster_image_policy)
 
 
 def translate(
-    files: Sequence[tuple[str, bytes]], read_file: ReadFile, *, dialect: str = "", lossy: bool = False
+    files: Sequence[tuple[str, bytes]],
+    read_file: ReadFile,
+    *,
+    read_root: ReadRoot | None = None,
+    dialect: str = "",
+    lossy: bool = False,
 ) -> Imported:
-    """Turn policies of other tools into our documents.
+    """Turn policies of other tools into our documents, and see that these can be loaded.
 
     Args:
         files: Names and contents; each may hold several documents, also of several dialects.
         read_file: Returns a file that a document names.
+        read_root: Returns roots that are built in or come by TUF, as for `documents.load`.
         dialect: Read everything as this dialect; empty: each document says what it is.
         lossy: Turn rules that cannot be said here into denials, instead of refusing.
 
@@ -71,7 +80,13 @@ def translate(
     ]
     if not policies:
         raise BadConfiguration("holds no policy", where=files[0][0] if files else "")
-    return assemble(policies, remarks)
+    imported = assemble(policies, remarks)
+    try:
+        load(list(imported.documents.items()), imported.files.__getitem__, read_root=read_root)
+    except BadConfiguration as error:
+        where = ", ".join(name for name, _ in files)
+        raise BadConfiguration(f"what it would become cannot be used: {error}", where=where) from error
+    return imported
 
 
 def _dialect_of(document: Document) -> str:

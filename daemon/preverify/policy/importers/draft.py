@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import yaml
 
 from preverify.model.errors import BadConfiguration
+from preverify.policy.importers.fields import Fields
 from preverify.policy.policies import API_VERSION
 from preverify.policy.wire import NAME
 
@@ -32,10 +33,10 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Root:
-    """A root of a Trust document, under a name that it would like to have."""
+    """A root of a Trust document, under a name that it would like to have. `form` is None for a built-in one."""
 
     name: str
-    form: Form
+    form: Form | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,14 +58,14 @@ class Who:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PolicyDraft:
-    """One policy. `rules` are written rules, each without a name of its own or with one: all have to hold."""
+    """One policy. `rules` are written rules, with a name that they would like to have: all have to hold."""
 
     name: str
     images: tuple[str, ...]
     rules: tuple[Form, ...]
     mode: str = "enforce"
+    exclude: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
-    platforms: str = "index"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +98,15 @@ class Remarks:
         if text not in self.notes:
             self.notes.append(text)
 
-    def attempt(self, make: Callable[[], _T], otherwise: _T) -> _T:
-        """Return what `make` makes; where it refuses and losses are allowed, `otherwise`, which has to deny."""
+    def attempt(self, make: Callable[[], _T], otherwise: _T, fields: Fields) -> _T:
+        """Return what `make` makes of `fields`; where it refuses and losses are allowed, `otherwise`: a denial."""
         try:
             return make()
         except BadConfiguration as error:
             if not self.lossy:
                 raise
-            self.losses.append(f"{error}: denied instead")
+            self.losses.append(str(error))
+            fields.give_up()
             return otherwise
 
 
@@ -189,12 +191,12 @@ class _Making:
         name = _free(named(policy.name), self._policies)
         self._policies[name] = None
         spec: dict[str, Any] = {"images": list(policy.images)}
+        if policy.exclude:
+            spec["exclude"] = list(policy.exclude)
         if policy.namespaces:
             spec["namespaces"] = list(policy.namespaces)
         if policy.mode != "enforce":
             spec["mode"] = policy.mode
-        if policy.platforms != "index":
-            spec["platforms"] = policy.platforms
         spec["require"] = self._rules(policy.rules)
         return _document("Policy", spec, name)
 
@@ -221,6 +223,8 @@ class _Making:
         if isinstance(value, File):
             return self._file(value)
         if isinstance(value, Root):
+            if value.form is None:
+                return value.name
             return _kept(named(value.name), self._plain(value.form), self.roots)
         if isinstance(value, Store):
             head = f"{value.kind}:"

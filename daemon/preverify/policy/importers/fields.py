@@ -71,7 +71,11 @@ class Fields:
     def done(self) -> None:
         """Refuse what was never read."""
         for name in self._left:
-            raise self.refusal(name, "is not known to this version of preverify, so what it demands would be lost")
+            raise self.refusal(name, "is not understood here, so that what it demands would be lost")
+
+    def give_up(self) -> None:
+        """Count everything as read: the whole is refused or denied anyway."""
+        self._left.clear()
 
     def refusal(self, name: str | int, why: str) -> BadConfiguration:
         """Return the error about a member, or about an element of one where `name` is its number."""
