@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "reference"
 _NOTE = "<!-- Made from the code by tests/support/reference.py. Edit the code's docstrings instead. -->"
@@ -47,6 +47,8 @@ def policies() -> str:
 
 
 def _keys(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+    from preverify.policy.rules import NESTED
+
     for name, field in model.model_fields.items():
         path = f"{prefix}{field.alias or name}"
         inner = _models(field.annotation)
@@ -62,7 +64,8 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]
             default = "" if isinstance(value, BaseModel) or (inner and not value) else f"`{_shown(value)}`"
         yield path, default, text
         for one in inner:
-            yield from _keys(one, f"{path}.")
+            if one is not NESTED:  # any rule again, without end
+                yield from _keys(one, f"{path}.")
 
 
 def _plain(annotation: Any) -> Any:
@@ -72,6 +75,8 @@ def _plain(annotation: Any) -> Any:
         return _plain(options[0])
     if hasattr(annotation, "__metadata__"):
         return _plain(annotation.__origin__)
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _plain(annotation.model_fields["root"].annotation)
     return annotation
 
 

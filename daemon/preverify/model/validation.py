@@ -5,7 +5,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from preverify.model.errors import BadConfiguration
 from preverify.model.strict_yaml import Document
@@ -91,11 +91,13 @@ def _written(loc: tuple[int | str, ...]) -> tuple[str | int, ...]:
 
 
 def plain(annotation: object) -> object:
-    """Strip `Annotated` and `| None` from an annotation."""
+    """Strip `Annotated`, `| None` and models of a bare value from an annotation."""
     while True:
         origin = typing.get_origin(annotation)
         if origin is typing.Annotated:
             annotation = typing.get_args(annotation)[0]
+        elif isinstance(annotation, type) and issubclass(annotation, RootModel):
+            annotation = annotation.model_fields["root"].annotation
         elif origin in _UNIONS:
             rest = [a for a in typing.get_args(annotation) if a is not type(None)]
             if len(rest) != 1:

@@ -12,7 +12,7 @@ from preverify.model.reference import Subject
 from preverify.model.tags import Tags
 from preverify.model.verdicts import Mode, Outcome, RuleResult, Verdict
 from preverify.policy.policies import Policy
-from preverify.policy.rules.evidence import earliest
+from preverify.policy.rules.evidence import earliest, reached
 from preverify.policy.views import Views
 
 RECHECK_FAILED = timedelta(minutes=15)
@@ -122,9 +122,7 @@ def _outcome(results: Sequence[RuleResult]) -> Outcome:
 
 def _furthest_first(results: Sequence[RuleResult], findings: Sequence[Finding]) -> tuple[RuleResult, ...]:
     """Order results so that the first reason is that of the evidence that got furthest; failed before undecided."""
-    steps: dict[str, int] = {}
-    for finding in findings:
-        steps[finding.evidence] = max(steps.get(finding.evidence, -1), int(finding.step))
+    steps = reached(findings)
     order = {Outcome.FAILED: 0, Outcome.UNDECIDED: 1, Outcome.PASSED: 2}
     return tuple(
         sorted(results, key=lambda r: (order[r.outcome], -max((steps.get(e, -1) for e in r.evidence), default=-1)))

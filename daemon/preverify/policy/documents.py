@@ -14,7 +14,7 @@ from preverify.model.trust import Trust
 from preverify.model.validation import nearest, validate
 from preverify.model.verdicts import Mode
 from preverify.policy.compile_signers import compile_signers
-from preverify.policy.places import refusal
+from preverify.policy.places import Path, refusal
 from preverify.policy.policies import API_VERSION, Policy, PolicySet, compiled
 from preverify.policy.quorum import BySpec, Quorum, Signer
 from preverify.policy.rules import Rule
@@ -184,8 +184,8 @@ def _own_platforms(document: Document, spec: PolicySpec, rules: Mapping[str, Rul
     return own
 
 
-def _quorum(document: Document, path: tuple[str | int, ...], signers: Mapping[str, Signer], by: BySpec) -> Quorum:
-    path = (*path, "by")
+def _quorum(document: Document, path: Path, signers: Mapping[str, Signer], by: BySpec, at: Path = ()) -> Quorum:
+    path = (*path, *at, "by")
     for name in by.names:
         if name not in signers:
             near = nearest(name, signers)

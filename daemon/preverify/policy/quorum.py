@@ -1,14 +1,15 @@
 """Who has to have signed: distinct signers, each by an authority of its own, out of those that a rule names."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Protocol, Self
 
 from pydantic import Field, model_validator
 
 from preverify.model.anchors import Anchor, KeyAnchor
 from preverify.model.findings import Finding
+from preverify.policy.places import Path
 from preverify.policy.shortfall import Shortfall
 from preverify.policy.signers import KeyIdentity, KeylessIdentity, NotationIdentity, Signer
 from preverify.policy.wire import Name, Part
@@ -119,8 +120,11 @@ class Quorum:
         return {"atLeast": self.needed, "of": [s.name for s in self.signers]}
 
 
-Resolve = Callable[[BySpec], Quorum]
-"""Resolves the signers that a rule names; refuses those that nobody declares, where they are named."""
+class Resolve(Protocol):
+    """Resolves the signers that a rule names; refuses those that nobody declares, where they are named."""
+
+    def __call__(self, by: BySpec, at: Path = ()) -> Quorum:
+        """Return the quorum. `at` is the path from the rule's demand to the nested one in which `by` stands."""
 
 
 # The nearer a signature came to the wanted identity, the more its reason tells.

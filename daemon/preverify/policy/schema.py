@@ -13,6 +13,7 @@ from preverify.model.validation import nearest
 from preverify.model.verdicts import Mode
 from preverify.policy.patterns import pattern
 from preverify.policy.rules import SPECS
+from preverify.policy.rules.combined import OneDemand, fields
 from preverify.policy.signers import KeylessIdentity
 from preverify.policy.trust_schema import FileName, TrustDocument
 from preverify.policy.wire import Metadata, Name, Part, in_seconds, whole_seconds
@@ -226,7 +227,7 @@ class SignersDocument(Part):
     spec: dict[Name, SignerSpec] = Field(min_length=1)
 
 
-class RuleBase(Part):
+class RuleBase(OneDemand):
     """One demand. Exactly one kind of demand stands in a rule."""
 
     later: ClassVar[Mapping[str, str]] = {
@@ -242,25 +243,13 @@ class RuleBase(Part):
     platforms: PlatformsWord | None = None
     """For this rule instead of what the policy says: `index`, `each` or a list."""
 
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if len(self.demands) != 1:
-            seen = ", ".join(self.demands) or "nothing"
-            raise ValueError(f"demands {seen}, expected exactly one of: {', '.join(sorted(SPECS))}")
-        return self
-
-    @property
-    def demands(self) -> dict[str, Any]:
-        """Return what is demanded, by kind."""
-        return {kind: spec for kind in SPECS if (spec := getattr(self, kind)) is not None}
-
 
 # The fields of a rule come from the table of rules, so that a new rule is one module and its entry there.
 RuleSpec: type[RuleBase] = create_model(
     "RuleSpec",
     __base__=RuleBase,
     __doc__=RuleBase.__doc__,
-    **{kind: (spec | None, Field(None, description=spec.__doc__)) for kind, spec in SPECS.items()},  # type: ignore[call-overload]
+    **fields(SPECS),
 )
 
 

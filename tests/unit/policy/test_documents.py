@@ -122,7 +122,7 @@ def test_a_policy_with_a_mistake_is_refused(spec: dict[str, str], sentence: str)
     [
         ("[]", "spec.require: "),
         ("[{}]", "spec.require[0].name: is required and missing"),
-        ("[{name: a}]", "demands nothing, expected exactly one of: attestation, signature"),
+        ("[{name: a}]", "demands nothing, expected exactly one of: allOf, anyOf"),
         ("[{name: a, signature: null}]", "demands nothing"),
         ("[{name: -a, signature: {by: {any: [release]}}}]", "'-a' is not a name"),
         (

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 
+from pydantic import BaseModel
+
 from preverify.model.needs import Need
 from preverify.model.verdicts import Mode, RuleResult
 from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.attestation import AttestationSpec, AttestedBy
+from preverify.policy.rules.combined import AllOfSpec, AnyOfSpec, AtLeastSpec, Not, NotSpec, Several, nested_spec
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.signature import SignatureSpec, SignedBy
-from preverify.policy.wire import Part
 
 
 class Rule(Protocol):
@@ -36,13 +38,19 @@ class Rule(Protocol):
 
 
 class Spec(Protocol):
-    """The written form of a rule: a `Part` whose field docstrings are the manual."""
+    """The written form of a rule: its field docstrings are the manual."""
 
     def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> Rule: ...
 
 
-RULES: Mapping[str, type[Rule]] = {rule.KIND: rule for rule in (SignedBy, AttestedBy)}
-SPECS: Mapping[str, type[Part]] = {
+RULES: Mapping[str, type[Rule]] = {rule.KIND: rule for rule in (SignedBy, AttestedBy, Several, Not)}
+SPECS: Mapping[str, type[BaseModel]] = {
     SignedBy.KIND: SignatureSpec,
     AttestedBy.KIND: AttestationSpec,
+    "anyOf": AnyOfSpec,
+    "allOf": AllOfSpec,
+    Several.KIND: AtLeastSpec,
+    Not.KIND: NotSpec,
 }
+NESTED = nested_spec(SPECS)
+"""The written form of a demand inside of another one."""

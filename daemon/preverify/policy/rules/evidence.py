@@ -222,6 +222,14 @@ def earliest(moments: Iterable[datetime | None]) -> datetime | None:
     return min((each for each in moments if each is not None), default=None)
 
 
+def reached(findings: Iterable[Finding]) -> dict[str, int]:
+    """Return how far each piece of evidence got, by its id: the furthest step that any finding about it has."""
+    steps: dict[str, int] = {}
+    for finding in findings:
+        steps[finding.evidence] = max(steps.get(finding.evidence, -1), int(finding.step))
+    return steps
+
+
 def _say(demand: Demand, outcome: Outcome, reason: Reason, detail: str, evidence: tuple[str, ...]) -> RuleResult:
     return RuleResult(
         rule=demand.rule, outcome=outcome, reason=reason, detail=detail, counted=demand.counted, evidence=evidence
