@@ -199,12 +199,17 @@ class Several:
 
     def check(self, look: Look) -> RuleResult:
         """Return PASSED where enough of the demands do."""
-        results = [rule.check(look) for rule in self.of]
+        parts = [(rule, rule.check(look)) for rule in self.of]
+        results = [each for _, each in parts]
         passed = [each for each in results if each.outcome is Outcome.PASSED]
         clean = [each for each in passed if not each.degraded]
+        plain = [each for rule, each in parts if each in clean and not _negative(rule)]
+        if len(plain) >= self.needed:
+            return self._passed(plain)
+        denied = [each for rule, each in parts if rule.KIND == Not.KIND]
         for good in (clean, passed):
             if len(good) >= self.needed:
-                return self._passed(good)
+                return self._passed(good, beside=denied)
         failed = [each for each in results if each.outcome is Outcome.FAILED]
         if len(self.of) - len(failed) >= self.needed:
             bad = next(each for each in results if each.outcome is Outcome.UNDECIDED)
@@ -223,8 +228,12 @@ class Several:
             until=earliest(each.until for each in results),
         )
 
-    def _passed(self, good: Sequence[RuleResult]) -> RuleResult:
-        """Return that it holds, until fewer than needed do."""
+    def _passed(self, good: Sequence[RuleResult], *, beside: Sequence[RuleResult] = ()) -> RuleResult:
+        """Return that it holds, until fewer than needed do.
+
+        Signing derives this again from nothing but the evidence that is named here. What contradicts a demand can be
+        missing then; so nothing is said of a `not` that is not needed, and else its evidence is named as well.
+        """
         ends: list[datetime] = sorted(each.until for each in good if each.until is not None)
         spare = len(good) - self.needed
         return RuleResult(
@@ -233,7 +242,7 @@ class Several:
             reason=Reason.OK,
             detail="; ".join(f"{each.rule}: {each.detail}" for each in good)[:500],
             counted=self.mode is Mode.ENFORCE,
-            evidence=tuple(dict.fromkeys(one for each in good for one in each.evidence)),
+            evidence=tuple(dict.fromkeys(one for each in (*good, *beside) for one in each.evidence)),
             degraded=any(each.degraded for each in good),
             until=ends[spare] if spare < len(ends) else None,
         )
@@ -333,6 +342,10 @@ class Not:
     def from_canonical(cls, name: str, mode: Mode, body: Mapping[str, Any], signers: Mapping[str, Signer]) -> Self:
         """Rebuild a rule from its canonical form."""
         return cls.of_part(name, mode, _rebuilt(body, mode, signers))
+
+
+def _negative(rule: "Rule") -> bool:
+    return rule.KIND == Not.KIND or (isinstance(rule, Several) and any(map(_negative, rule.of)))
 
 
 def _form(rule: "Rule") -> dict[str, Any]:

@@ -393,7 +393,18 @@ BAD = [
     for claim in (Claim.SIGNATURE, Claim.ATTESTATION, Claim.NONE)
     for signer in ("", "release", "vendor")
 ]
-DEMANDS = [EITHER, BOTH, TWO, NOT_VENDOR, NESTED_DEMANDS]
+NOT_RELEASE = f"not: {BY_RELEASE}"
+DEMANDS = [
+    EITHER,
+    BOTH,
+    TWO,
+    NOT_VENDOR,
+    NESTED_DEMANDS,
+    f"anyOf: [{{{NOT_VENDOR}}}, {{{NOT_RELEASE}}}]",
+    f"anyOf: [{{{NOT_VENDOR}}}, {BY_RELEASE}]",
+    f"allOf: [{{{NOT_VENDOR}}}, {BUILT}]",
+    f"anyOf: [{{allOf: [{{{NOT_VENDOR}}}, {BY_RELEASE}]}}, {BUILT}]",
+]
 RULES = [rule(demand) for demand in DEMANDS]
 
 
@@ -409,3 +420,14 @@ def test_invalid_evidence_never_changes_the_outcome_nor_does_order(
     mixed = [*good, *bad]
     random.shuffle(mixed)  # type: ignore[attr-defined]
     assert whole.check(Look(findings=mixed)).outcome is whole.check(Look(findings=good)).outcome
+
+
+@given(st.sampled_from(RULES), st.permutations([*GOOD, signature("security")]), st.integers(0, 5))
+def test_what_passed_passes_alike_on_nothing_but_the_evidence_that_it_names(
+    whole: Rule, findings: list[Finding], n: int
+) -> None:
+    """Signing derives a verdict again from exactly that."""
+    result = whole.check(Look(findings=findings[:n]))
+    if result.outcome is Outcome.PASSED:
+        named = [each for each in findings[:n] if each.evidence in result.evidence]
+        assert whole.check(Look(findings=named)) == result
