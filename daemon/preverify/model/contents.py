@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+MAX_ENTRIES = 100_000
+"""Documents with more components, vulnerabilities or statements than this are not read."""
+
 
 class Severity(StrEnum):
     """How bad a vulnerability is: the qualitative scale of CVSS, and `unknown`, which is never "none"."""

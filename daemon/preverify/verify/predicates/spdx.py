@@ -12,7 +12,7 @@ NAME = "spdx"
 TYPES: tuple[str, ...] = ("https://spdx.dev/Document", "https://spdx.dev/Document/v*")
 
 _DOCUMENT = ("spdxVersion", "SPDXID", "name", "documentNamespace", "creationInfo", "packages")
-_BLOCK = re.compile(r"<text>.*?</text>", re.DOTALL)
+_BLOCK = ("<text>", "</text>")
 _TAG = re.compile(
     r"^(SPDXVersion|DocumentName|DocumentNamespace|Created|PackageName):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE
 )
@@ -51,10 +51,27 @@ def unwrapped(predicate: object) -> object:
     return predicate
 
 
+def without_blocks(text: str) -> str:
+    """Return a document in the tag form without what stands between `<text>` marks: it may look like tags.
+
+    A search for each end from each beginning would take hours for a document of beginnings.
+    """
+    begin, end = _BLOCK
+    kept: list[str] = []
+    at = 0
+    while (start := text.find(begin, at)) >= 0:
+        stop = text.find(end, start)
+        if stop < 0:
+            raise malformed(f"{begin} without {end}")
+        kept.append(text[at:start])
+        at = stop + len(end)
+    return "".join((*kept, text[at:]))
+
+
 def _tag_values(text: str) -> Pairs:
-    """Read the tag form. Text between `<text>` marks may look like tags and is none."""
+    """Read the tag form."""
     facts = Facts()
-    tags = _TAG.findall(_BLOCK.sub("", text))
+    tags = _TAG.findall(without_blocks(text))
     first = dict(reversed(tags))
     packages = sum(1 for tag, _ in tags if tag == "PackageName")
     if not first.get("SPDXVersion"):
