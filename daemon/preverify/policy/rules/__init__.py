@@ -10,6 +10,7 @@ from preverify.model.verdicts import Mode, RuleResult
 from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.attestation import AttestationSpec, AttestedBy
 from preverify.policy.rules.combined import AllOfSpec, AnyOfSpec, AtLeastSpec, Not, NotSpec, Several, nested_spec
+from preverify.policy.rules.config import ConfigSpec, Configured
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.signature import SignatureSpec, SignedBy
 
@@ -43,7 +44,7 @@ class Spec(Protocol):
     def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> Rule: ...
 
 
-RULES: Mapping[str, type[Rule]] = {rule.KIND: rule for rule in (SignedBy, AttestedBy, Several, Not)}
+RULES: Mapping[str, type[Rule]] = {rule.KIND: rule for rule in (SignedBy, AttestedBy, Several, Not, Configured)}
 SPECS: Mapping[str, type[BaseModel]] = {
     SignedBy.KIND: SignatureSpec,
     AttestedBy.KIND: AttestationSpec,
@@ -51,6 +52,7 @@ SPECS: Mapping[str, type[BaseModel]] = {
     "allOf": AllOfSpec,
     Several.KIND: AtLeastSpec,
     Not.KIND: NotSpec,
+    Configured.KIND: ConfigSpec,
 }
 NESTED = nested_spec(SPECS)
 """The written form of a demand inside of another one."""
