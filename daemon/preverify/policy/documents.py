@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from preverify.model import globs, strict_yaml
+from preverify.model import strict_yaml
 from preverify.model.errors import BadConfiguration, BadInput
 from preverify.model.needs import OF_MANIFESTS
 from preverify.model.platforms import EACH_CHILD, Platforms
-from preverify.model.reference import is_registry, registry_host
 from preverify.model.strict_yaml import Document
 from preverify.model.trust import Trust
 from preverify.model.validation import nearest, validate
 from preverify.model.verdicts import Mode
 from preverify.policy.compile_signers import compile_signers
+from preverify.policy.image_globs import image_glob
 from preverify.policy.places import Path, refusal
 from preverify.policy.policies import API_VERSION, Policy, PolicySet, compiled
 from preverify.policy.quorum import BySpec, Quorum, Signer
@@ -198,25 +198,11 @@ def _quorum(document: Document, path: Path, signers: Mapping[str, Signer], by: B
         raise refusal(document, path, str(error)) from error
 
 
-def _image_glob(document: Document, path: tuple[str | int, ...], text: str) -> str:
-    """Return a glob over `registry/path` in internal form; refuse what could never match anything."""
-    host, slash, rest = text.partition("/")
+def _image_glob(document: Document, path: Path, text: str) -> str:
     try:
-        globs.check(text)
-        if text.startswith("oci:/"):  # a directory of OCI layouts is a source too; paths have their own case
-            return text
-        host = host.lower() if "*" in host else registry_host(host)
+        return image_glob(text)
     except BadInput as error:
         raise refusal(document, path, str(error)) from error
-    if "*" not in host and not is_registry(host):
-        raise refusal(document, path, f"{text[:80]!r} starts with no registry; write docker.io/… or registry.example/…")
-    if ":" in rest:
-        raise refusal(document, path, f"{text[:80]!r} names a tag; tags do not take part, verdicts are about digests")
-    if rest != rest.lower() or (slash and not rest):
-        raise refusal(document, path, f"{text[:80]!r} matches nothing: repository names are not empty and lower-case")
-    if not slash and "**" not in host:
-        raise refusal(document, path, f"{text[:80]!r} names only a registry; write {host}/** for all of it")
-    return f"{host}{slash}{rest}"
 
 
 def _namespace_glob(document: Document, path: tuple[str | int, ...], text: str) -> str:

@@ -2,12 +2,23 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
+from preverify.model import globs
 from preverify.model.durations import parse_duration
+from preverify.model.errors import BadInput
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 """What policies, signers, rules and roots may be called: nothing of it leads out of a directory."""
@@ -42,6 +53,17 @@ def _name(text: str) -> str:
 Name = Annotated[str, AfterValidator(_name)]
 
 
+def _glob(text: str) -> str:
+    try:
+        return globs.check(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from error
+
+
+Glob = Annotated[str, AfterValidator(_glob)]
+Globs = Annotated[tuple[Glob, ...], Field(min_length=1, strict=False)]
+
+
 def whole_seconds(*, up_to_days: int) -> BeforeValidator:
     """Return the reader of a time span of whole seconds."""
 
@@ -56,6 +78,25 @@ def whole_seconds(*, up_to_days: int) -> BeforeValidator:
 
 in_seconds = PlainSerializer(lambda value: f"{int(value.total_seconds())}s")
 """Writes such a span."""
+
+
+def _moment(value: object) -> datetime:
+    text = value.isoformat() if isinstance(value, datetime) else value
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f'{str(value)[:40]!r} is no moment, expected a quoted text like "2026-01-02T00:00:00Z"')
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+    PlainSerializer(lambda value: value.isoformat()),
+]
 
 
 class Metadata(Part):

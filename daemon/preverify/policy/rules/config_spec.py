@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from preverify.model import globs
-from preverify.model.errors import BadInput
 from preverify.model.validation import known_keys
 from preverify.model.verdicts import Mode
 from preverify.policy.patterns import pattern
 from preverify.policy.quorum import Resolve
-from preverify.policy.wire import Part
+from preverify.policy.wire import Globs, Part
 
 if TYPE_CHECKING:
     from preverify.policy.rules.config import Configured
@@ -63,30 +61,18 @@ def _size(value: object) -> int:
     return size
 
 
-def _glob(text: str) -> str:
-    try:
-        return globs.check(text)
-    except BadInput as error:
-        raise ValueError(str(error)) from error
-
-
 def _pattern(text: str) -> str:
     return pattern(text).text
 
 
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
-Glob = Annotated[str, AfterValidator(_glob)]
-Globs = Annotated[tuple[Glob, ...], Field(min_length=1, strict=False)]
 Port = Annotated[str, AfterValidator(lambda text: str(ports(text)))]
 Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,9}([KMGT]i)?B$"})]
 Command = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
 class ConfigSpec(Part):
-    """What the configuration of an image says: user, labels, environment, entrypoint, ports, volumes, size.
-
-    All of what stands here has to hold. An index has no configuration: each of its manifests is looked at.
-    """
+    """What the configuration of an image says: user, labels, environment, entrypoint, ports, volumes, size."""
 
     non_root: Literal[True] | None = Field(None, alias="nonRoot")
     """`true`: the user is set, and is a number other than 0, or one of `userNames`."""
