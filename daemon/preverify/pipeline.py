@@ -1,57 +1,31 @@
 """The flow: resolve, gather, verify, decide, record, publish. Each line of it is a room of the house."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import reduce
-from itertools import islice
-from operator import or_
+from datetime import timedelta
 
-from preverify.model.anchors import Anchor
-from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Unavailable
-from preverify.model.evidence import DESCRIBED_CHILD, Format, Gathered, Image, Unobtained
-from preverify.model.findings import Finding
-from preverify.model.platforms import THE_INDEX, Platforms
+from preverify.concluding import Look, Tagged, conclude, gathers, needed, trusted, with_revocations
+from preverify.model.errors import BadInput
+from preverify.model.evidence import Evidence, Gathered, Image, Unobtained
+from preverify.model.needs import Need
 from preverify.model.reasons import Reason
-from preverify.model.reference import Reference, Repository, Subject
-from preverify.model.revocation import Wanted
-from preverify.model.trust import Trust
+from preverify.model.reference import Reference, Subject
 from preverify.model.verdicts import Outcome, RuleResult, Verdict
-from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet
 from preverify.ports import (
     Clock,
-    GenerationRow,
-    Generations,
     History,
-    KnownSubject,
     Recording,
     Registry,
     Renewal,
     Revocations,
+    Scanner,
     Statements,
     StoredStatement,
+    Vulnerabilities,
 )
-from preverify.verify import MAX_ROUNDS, verify, wanted
 
-_BATCH = 200
-
-Complete = Callable[[str, Gathered, Sequence[PolicySet]], Gathered]
-"""Returns a stored gathering of a source with what policies have to know, or as it is where that cannot be had."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """One look at one subject, before anything is stored."""
-
-    gathered: Gathered
-    findings: tuple[Finding, ...]
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def subject(self) -> Subject:
-        """Return what was looked at."""
-        return self.gathered.image.subject
+__all__ = ["Look", "Standing", "look", "publication", "settle", "standings", "verify_reference"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +48,9 @@ def look(
     *,
     clock: Clock,
     revocations: Revocations | None = None,
+    scanner: Scanner | None = None,
+    database: Vulnerabilities | None = None,
+    tagged: Tagged | None = None,
     attempts: int = 0,
 ) -> Look:
     """Gather, verify and decide one image under every policy of `sets` that matches it.
@@ -84,12 +61,44 @@ def look(
         image: The subject, hashed by us.
         clock: Time of the decision.
         revocations: Where CRLs and OCSP responses come from; None: none are fetched, what needs them stays unknown.
+        scanner: What makes bills of materials where a policy asks for them.
+        database: What bills of materials and scans are matched with.
+        tagged: What is known of tags.
         attempts: How often in a row the subject stayed undecided; spaces the retries.
     """
-    gathered = registry.gather(image, platforms=_gathers(sets, image.subject.repository))
+    repository = image.subject.repository
+    needs = needed(sets, repository)
+    gathered = registry.gather(image, platforms=gathers(sets, repository), needs=needs)
     if revocations is not None:
-        gathered = _with_revocations(gathered, _trusted(sets), revocations, clock)
-    return _conclude(gathered, sets, clock, attempts=attempts, asked=revocations is not None)
+        gathered = with_revocations(gathered, trusted(sets), revocations, clock)
+    if Need.SCANNER in needs:
+        gathered = _scanned(gathered, registry, scanner)
+    return conclude(
+        gathered,
+        sets,
+        clock,
+        attempts=attempts,
+        asked=revocations is not None,
+        database=database,
+        tagged=tagged,
+    )
+
+
+def _scanned(gathered: Gathered, registry: Registry, scanner: Scanner | None) -> Gathered:
+    """Put a bill of materials made here beside each manifest that could be run."""
+    children = tuple(_scanned(child, registry, scanner) for child in gathered.children)
+    gathered = replace(gathered, children=children)
+    if gathered.image.is_index or not gathered.held:
+        return gathered
+    found: Evidence | Unobtained
+    if scanner is None:
+        detail = "no scanner is configured; set `scanner` in the configuration"
+        found = Unobtained(what="scanner", reason=Reason.SCAN_MISSING, detail=detail)
+    else:
+        found = scanner.sbom(registry, gathered.image)
+    if isinstance(found, Unobtained):
+        return replace(gathered, unscanned=(*gathered.unscanned, found))
+    return replace(gathered, evidence=(*gathered.evidence, found))
 
 
 def verify_reference(
@@ -99,6 +108,9 @@ def verify_reference(
     *,
     clock: Clock,
     revocations: Revocations | None = None,
+    scanner: Scanner | None = None,
+    database: Vulnerabilities | None = None,
+    tagged: Tagged | None = None,
 ) -> Look:
     """Resolve a reference and look at what it names. With a digest, the tag is only a name."""
     if reference.digest is not None:
@@ -107,7 +119,16 @@ def verify_reference(
         image = registry.resolve(reference.repository, reference.tag)
     else:
         raise BadInput(f"{reference} names neither tag nor digest")
-    return look(registry, (policies,), image, clock=clock, revocations=revocations)
+    return look(
+        registry,
+        (policies,),
+        image,
+        clock=clock,
+        revocations=revocations,
+        scanner=scanner,
+        database=database,
+        tagged=tagged,
+    )
 
 
 def settle(
@@ -146,13 +167,16 @@ def settle(
         else:
             fresh.append(verdict)
             stands[_key(verdict)] = verdict
-    publish, withdraw = _publication(active, seen.subject, tuple(stands.values()), standing.live, publishing, clock)
+    publish, withdraw = publication(active, seen.subject, tuple(stands.values()), standing.live, publishing, clock)
     return Recording(
         source=source,
         subject=seen.subject,
         gathered=seen.gathered,
         findings=seen.findings,
         verdicts=tuple(fresh),
+        anchors=seen.anchors,
+        contents=seen.contents,
+        packages=seen.packages,
         renewals=tuple(renewals),
         tags=tags,
         publish=publish,
@@ -169,113 +193,7 @@ def standings(history: History, statements: Statements, subjects: Sequence[Subje
     return {s: Standing(current=current.get(s, ()), live=live.get(s, ())) for s in subjects}
 
 
-def decide_anew(history: History, sets: Sequence[PolicySet], subject: Subject, *, clock: Clock) -> Look | None:
-    """Decide a known subject under `sets` from stored evidence, without network; None when never gathered."""
-    gathered = history.gathered(subject)
-    return None if gathered is None else _conclude(gathered, sets, clock, attempts=0)
-
-
-def activate(  # one procedure, told in its order
-    history: History,
-    statements: Statements,
-    generations: Generations,
-    staged: GenerationRow,
-    *,
-    clock: Clock,
-    publishing: Callable[[str], bool],
-    more: Complete = lambda _source, stored, _sets: stored,
-) -> int:
-    """Decide every known subject under a staged generation, then move the pointer. Returns how many were decided.
-
-    What was never gathered (children of an index, where only its own evidence counted so far) is gathered first,
-    by `more`. Verdicts of the staged policies are stored beside the active ones, so that answers switch whole when the
-    pointer moves and nobody sees `unknown` in between. Publications follow after the switch.
-    """
-    policies = PolicySet.from_document(staged.document)
-    active = generations.active()
-    # The staged set comes first: where only its trust is new, it is under that trust that a policy is decided.
-    sets = (policies,) if active is None else (policies, PolicySet.from_document(active.document))
-    count = 0
-    for batch in _batches(history.subjects()):
-        recordings = []
-        current = history.current_of([known.subject for known in batch])
-        for known in batch:
-            stored = history.gathered(known.subject)
-            if stored is None:
-                continue
-            gathered = more(known.source, stored, sets)
-            seen = _conclude(gathered, sets, clock, attempts=0)
-            decided = {(v.policy_digest, v.trust_epoch) for v in current.get(known.subject, ())}
-            wanted = tuple(v for v in seen.verdicts if (v.policy_digest, v.trust_epoch) not in decided)
-            recordings.append(
-                Recording(
-                    source=known.source,
-                    subject=known.subject,
-                    gathered=None if gathered is stored else gathered,
-                    findings=seen.findings,
-                    verdicts=wanted,
-                    cause="policy",
-                    generation=staged.number,
-                )
-            )
-        history.record(recordings, now=clock.now())
-        count += len(recordings)
-    generations.activate(staged.number, now=clock.now())
-    for batch in _batches(history.subjects()):
-        stands = standings(history, statements, [known.subject for known in batch])
-        republished = [
-            _republish(policies, known, stands[known.subject], staged.number, clock, publishing(known.source))
-            for known in batch
-        ]
-        history.record([recording for recording in republished if recording is not None], now=clock.now())
-    return count
-
-
-def completing(reach: Callable[[str], Registry | None], *, revocations: Revocations | None, clock: Clock) -> Complete:
-    """Return what looks again at images whose children some policy has to know and nobody ever looked at.
-
-    A source that is away is asked once only: a new generation does not wait for it, its images become undecided.
-    """
-    away: set[str] = set()
-
-    def complete(source: str, stored: Gathered, sets: Sequence[PolicySet]) -> Gathered:
-        platforms = _gathers(sets, stored.image.subject.repository)
-        registry = reach(source) if stored.lacks(platforms) and source not in away else None
-        if registry is None:
-            return stored
-        try:
-            gathered = registry.gather(registry.fetch(stored.image.subject), platforms=platforms)
-        except Unavailable:
-            away.add(source)
-            return stored
-        except (MalformedEvidence, NotFound):
-            return stored
-        return gathered if revocations is None else _with_revocations(gathered, _trusted(sets), revocations, clock)
-
-    return complete
-
-
-def _republish(
-    policies: PolicySet, known: KnownSubject, stands: Standing, generation: int, clock: Clock, publishing: bool
-) -> Recording | None:
-    """Return what a new generation changes about a subject's publication; None for nothing."""
-    publish, withdraw = _publication(policies, known.subject, stands.current, stands.live, publishing, clock)
-    if publish is None and not withdraw:
-        return None
-    return Recording(
-        source=known.source,
-        subject=known.subject,
-        gathered=None,
-        findings=None,
-        verdicts=(),
-        publish=publish,
-        withdraw=withdraw,
-        cause="policy",
-        generation=generation,
-    )
-
-
-def _publication(
+def publication(
     active: PolicySet,
     subject: Subject,
     stands: Sequence[Verdict],
@@ -299,93 +217,6 @@ def _publication(
         return (tuple(sorted(v.id for v in mine if v is not None)) if publishing else None), False
     stopped = not mine or any(v is not None and v.outcome is Outcome.FAILED for v in mine)
     return None, bool(live) and stopped
-
-
-def _with_revocations(
-    gathered: Gathered, trusted: tuple[Trust, tuple[Anchor, ...]], revocations: Revocations, clock: Clock
-) -> Gathered:
-    """Add the revocation data that certificates of anchored chains ask for. What cannot be had is noted as such.
-
-    Children have certificates of their own: each gets what its own evidence asks for.
-    """
-    trust, anchors = trusted
-    now, asked = clock.now(), set[Wanted]()
-    evidence, missing = gathered.evidence, list[Unobtained]()
-    for _ in range(MAX_ROUNDS):
-        needed = wanted(gathered.image, evidence, anchors, trust=trust, now=now, asked=asked)
-        if not needed:
-            break
-        found, away = revocations.fetch(needed)
-        asked.update(needed)
-        evidence = (*evidence, *found)
-        missing += away
-    if missing:
-        # One of two ways to the same answer may be closed: only what is still unknown keeps a verdict open.
-        findings = verify(gathered.image, evidence, anchors, trust=trust, now=now)
-        if not any(finding.reason is Reason.REVOCATION_UNKNOWN for finding in findings):
-            missing.clear()
-    children = tuple(_with_revocations(child, trusted, revocations, clock) for child in gathered.children)
-    unobtained = (*gathered.unobtained, *missing)
-    return replace(gathered, evidence=evidence, unobtained=unobtained, children=children)
-
-
-def _trusted(sets: Sequence[PolicySet]) -> tuple[Trust, tuple[Anchor, ...]]:
-    """Return the trust and anchors of several sets together; anchors name roots by content, so they never mix."""
-    trust, anchors = Trust(), dict[str, Anchor]()
-    for policies in sets:
-        trust |= policies.trust
-        anchors.update((anchor.id, anchor) for anchor in policies.anchors)
-    return trust, tuple(anchors.values())
-
-
-def _gathers(sets: Sequence[PolicySet], repository: Repository) -> Platforms:
-    """Return which children of an index some policy of `sets` has to know about."""
-    return reduce(or_, (policies.gathers(repository) for policies in sets), THE_INDEX)
-
-
-def _findings(gathered: Gathered, anchors: Sequence[Anchor], *, trust: Trust, now: datetime) -> Iterator[Finding]:
-    """Verify the evidence of a subject, then that of each of its children, which says whom it is about."""
-    statements = (e for e in gathered.evidence if e.format is Format.BUILDKIT_STATEMENT)
-    described = {e.id: e.annotation(DESCRIBED_CHILD) or "" for e in statements}
-    for finding in verify(gathered.image, gathered.evidence, anchors, trust=trust, now=now):
-        about = described.get(finding.evidence, "")
-        yield replace(finding, about=about) if about else finding
-    for child in gathered.children:
-        about = str(child.image.subject.digest)
-        for finding in verify(child.image, child.evidence, anchors, trust=trust, now=now) if child.held else ():
-            yield replace(finding, about=about)
-
-
-def _conclude(
-    gathered: Gathered, sets: Sequence[PolicySet], clock: Clock, *, attempts: int, asked: bool = False
-) -> Look:
-    """Verify and decide: pure but for the time. Two sets that share an anchor or a policy share its work.
-
-    Where two sets hold one policy under different trust, the first set's counts. `asked`: revocations were asked about
-    just now. Otherwise what is unknown of them may only be old, and keeps a verdict open.
-    """
-    repository = gathered.image.subject.repository
-    trust, anchors = _trusted(sets)
-    policies = {policy.digest: policy for policies in reversed(sets) for policy in policies.matching(repository)}
-    now = clock.now()
-    findings = tuple(_findings(gathered, anchors, trust=trust, now=now))
-    if not asked and any(finding.reason is Reason.REVOCATION_UNKNOWN for finding in findings):
-        old = Unobtained(what="revocation data", reason=Reason.TRUST_UNAVAILABLE, detail="was not asked for again")
-        children = tuple(replace(child, unobtained=(*child.unobtained, old)) for child in gathered.children)
-        gathered = replace(gathered, unobtained=(*gathered.unobtained, old), children=children)
-    verdicts = tuple(
-        decide(
-            policy,
-            gathered,
-            findings,
-            now=now,
-            trust_epoch=policy.trust_epoch,
-            new_id=clock.new_id,
-            attempts=attempts,
-        )
-        for policy in policies.values()
-    )
-    return Look(gathered=gathered, findings=findings, verdicts=verdicts)
 
 
 def _still_holds(prior: Verdict, verdict: Verdict, clock: Clock) -> bool:
@@ -412,8 +243,3 @@ def _conclusion(verdict: Verdict) -> tuple[RuleResult, ...]:
 
 def _key(verdict: Verdict) -> tuple[str, str, str]:
     return verdict.policy, verdict.policy_digest, verdict.trust_epoch
-
-
-def _batches(items: Iterator[KnownSubject]) -> Iterator[list[KnownSubject]]:
-    while batch := list(islice(items, _BATCH)):
-        yield batch

@@ -1,19 +1,22 @@
 """What the core needs from outside, as small protocols that speak our values. Adapters live one floor up."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from preverify.model.contents import Content, Inventory, Scan
 from preverify.model.digest import Digest
 from preverify.model.evidence import Evidence, Gathered, Image, Unobtained
 from preverify.model.findings import Finding
 from preverify.model.hints import Hint
+from preverify.model.needs import Need
 from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reference import Repository, Subject
 from preverify.model.revocation import Wanted
+from preverify.model.tags import Tags
 from preverify.model.verdicts import Answer, PolicyAnswer, Verdict
 
 TENANT = "default"
@@ -90,10 +93,12 @@ class Registry(Protocol):
     def fetch(self, subject: Subject) -> Image:
         """Fetch the manifest or index that has the subject's digest."""
 
-    def gather(self, image: Image, *, platforms: Platforms = THE_INDEX) -> Gathered:
+    def gather(
+        self, image: Image, *, platforms: Platforms = THE_INDEX, needs: frozenset[Need] = frozenset()
+    ) -> Gathered:
         """Read all evidence beside `image`. Never raises for evidence: what could not be had is in `unobtained`.
 
-        `platforms` says beside which children of an index evidence is read as well.
+        `platforms` says beside which children of an index evidence is read as well; `needs` whether configurations are.
         """
 
     def evidence_fingerprint(
@@ -135,6 +140,33 @@ class Revocations(Protocol):
         """
 
 
+class Scanner(Protocol):
+    """An external program that makes bills of materials, in its sandbox."""
+
+    name: str
+    """What unobtained results are called."""
+
+    def sbom(self, registry: Registry, image: Image) -> Evidence | Unobtained:
+        """Return the bill of materials of one manifest, or why there is none. The same image gives the same bytes."""
+
+
+class Vulnerabilities(Protocol):
+    """The database of known vulnerabilities."""
+
+    name: str
+    """What unobtained results are called."""
+
+    def matches(self, content: Inventory | Scan, of: str, about: Digest) -> Evidence | Unobtained:
+        """Return what the database has for a document about the image `about`; `of` is the document's digest.
+
+        A bill of materials is matched; a scan by others is given back with what the database knows more of what it
+        found. The same document and database give the same bytes.
+        """
+
+    def packages(self, content: Content) -> tuple[str, ...]:
+        """Return the keys by which a document's components are looked up, each once."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
     """A current verdict that a new look confirmed: its lookup validity moves on, no history row is written."""
@@ -154,6 +186,9 @@ class Recording:
         findings: Replace the stored findings of the subject. None where not verified anew.
         verdicts: One per policy that was decided. Their ids are set.
         renewals: Current verdicts confirmed as they stand (in place, with a `change`, without a history row).
+        anchors: Ids of the anchors that the findings were concluded under, whether they hold or not.
+        contents: What long documents among the evidence say, by the digest of their statement.
+        packages: For each of these, the keys by which a database looks its components up.
         tags: Tags seen to name the subject just now.
         publish: Verdict ids under which the default profile passed (a statement is wanted), or None.
         withdraw: The default profile stopped being passed: a live statement is to be withdrawn.
@@ -168,6 +203,9 @@ class Recording:
     gathered: Gathered | None
     findings: tuple[Finding, ...] | None
     verdicts: tuple[Verdict, ...]
+    anchors: tuple[str, ...] = ()
+    contents: Mapping[str, Content] = field(default_factory=dict)
+    packages: Mapping[str, Sequence[str]] = field(default_factory=dict)
     renewals: tuple[Renewal, ...] = ()
     tags: tuple[str, ...] = ()
     publish: tuple[str, ...] | None = None
@@ -215,6 +253,34 @@ class StoredStatement:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What was concluded of a subject, as history keeps it.
+
+    Attributes:
+        gathered: Without the bytes of manifest and evidence; configurations only where they were asked for.
+        findings: In the order of the evidence.
+        anchors: Ids of the anchors that the findings were concluded under; None: not known (written long ago).
+    """
+
+    source: str
+    gathered: Gathered
+    findings: tuple[Finding, ...]
+    anchors: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A verdict as it was decided, with the evidence and findings that it rests on.
+
+    `generation` is that of the policies; `stored` holds bytes.
+    """
+
+    verdict: Verdict
+    generation: int
+    stored: Stored
+
+
 class History(Protocol):
     """The record of everything seen and decided. Append-only where it matters."""
 
@@ -243,6 +309,37 @@ class History(Protocol):
 
     def findings(self, subject: Subject) -> tuple[Finding, ...]:
         """Return the stored findings of a subject."""
+
+    def stored(self, subjects: Sequence[Subject], *, configs: bool = False) -> Mapping[Subject, Stored]:
+        """Return what was last concluded of many subjects, without the bytes that it was concluded from.
+
+        `configs`: with the configurations of images. Subjects that were never verified are left out.
+        """
+
+    def contents(self, names: Iterable[str]) -> Mapping[str, Content]:
+        """Return what long documents say, by the digest of their statement; what is not kept is left out."""
+
+    def tags_of(
+        self,
+        subject: Subject,
+        *,
+        at: datetime | None = None,
+        seen: Sequence[str] = (),
+        seen_at: datetime | None = None,
+    ) -> Tags:
+        """Return what is known of the tags that name a subject now, or named it at a moment.
+
+        `seen` are tags that were seen to name it at `seen_at`, and are not stored yet.
+        """
+
+    def naming(self, packages: Iterable[str]) -> tuple[Subject, ...]:
+        """Return the subjects one of whose documents names a component that these keys look up."""
+
+    def past(self, verdict_ids: Sequence[str]) -> Mapping[str, Past]:
+        """Return verdicts as they were decided, with what they rest on; unknown ids are left out."""
+
+    def decided_before(self, subjects: Sequence[Subject], at: datetime) -> Mapping[Subject, str]:
+        """Return for each subject the id of the last verdict of that moment; those without any are left out."""
 
     def current(self, subject: Subject) -> tuple[Verdict, ...]:
         """Return the current verdicts of a subject, under every policy digest that has one."""
@@ -296,6 +393,13 @@ class Generations(Protocol):
     """Numbered policy sets; one is active."""
 
     def active(self) -> GenerationRow | None: ...
+
+    def active_at(self, moment: datetime) -> GenerationRow | None:
+        """Return the generation that was active at a moment."""
+
+    def numbered(self, number: int) -> GenerationRow | None:
+        """Return a generation by its number, whatever became of it."""
+
     def staged(self) -> GenerationRow | None: ...
 
     def stage(self, document: bytes, digest: str, *, now: datetime) -> GenerationRow:

@@ -14,7 +14,7 @@ from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
-from preverify import pipeline, schedule
+from preverify import changing, schedule
 from preverify.answering import child_metrics, lookup_path
 from preverify.answering import open_answers as open_answers  # noqa: PLC0414 - for the commands
 from preverify.attest.identity import MAX_NOTED_BYTES, Own, OwnIdentity
@@ -38,7 +38,7 @@ from preverify.observe import (
 )
 from preverify.policy.documents import PolicySet, load
 from preverify.policy.trust_documents import ListFiles, ReadFile, ReadRoot, RootRequest, TrustDocument
-from preverify.ports import Layout, Registry, Revocations, Signing
+from preverify.ports import Layout, Registry, Revocations, Signing, Vulnerabilities
 from preverify.records import Records, make_ready
 from preverify.records import open_records as open_records  # noqa: PLC0414 - for the commands too
 from preverify.registry import open_source
@@ -313,7 +313,13 @@ def bring_into_force(settings: Settings, records: Records, observer: Observing) 
     return True
 
 
-def activate(settings: Settings, records: Records, policies: PolicySet) -> tuple[int, int]:
+def open_vulnerabilities(settings: Settings) -> Vulnerabilities | None:
+    """Return the vulnerability database; None where none is configured."""
+    del settings
+    return None
+
+
+def activate(settings: Settings, records: Records, policies: PolicySet, *, at_once: bool = False) -> tuple[int, int]:
     """Bring `policies` into force; returns the generation's number and how many subjects were decided for it."""
     generations = records.store.generations
     active = generations.active()
@@ -322,18 +328,20 @@ def activate(settings: Settings, records: Records, policies: PolicySet) -> tuple
     staged = generations.stage(policies.document, policies.digest, now=records.clock.now())
     if staged.state == "active":
         return staged.number, 0
-    count = pipeline.activate(
+    count = changing.activate(
         records.store.history,
         records.store.statements,
         generations,
         staged,
         clock=records.clock,
         publishing=lambda source: publishes(settings, source),
-        more=pipeline.completing(
+        more=changing.completing(
             cache(lambda name: _registry(settings, name)),
             revocations=open_revocations(settings),
             clock=records.clock,
         ),
+        database=open_vulnerabilities(settings),
+        at_once=at_once,
     )
     return staged.number, count
 

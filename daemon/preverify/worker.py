@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from preverify import pipeline
+from preverify.concluding import Tagged
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence, NotFound, PreverifyError, Unavailable
 from preverify.model.evidence import Gathered, Image
@@ -29,9 +30,11 @@ from preverify.ports import (
     Recording,
     Registry,
     Revocations,
+    Scanner,
     Signing,
     Statements,
     StoredStatement,
+    Vulnerabilities,
     Work,
 )
 from preverify.settings import Publish, Source
@@ -113,6 +116,8 @@ class Worker:
     observer: Observer
     bell: Bell
     revocations: Revocations | None = None
+    scanner: Scanner | None = None
+    database: Vulnerabilities | None = None
     threads: int = 16
     _sets: dict[str, PolicySet] = field(default_factory=dict)
     _force: Force | None = None
@@ -396,6 +401,9 @@ class Worker:
                 image,
                 clock=self.clock,
                 revocations=self.revocations,
+                scanner=self.scanner,
+                database=self.database,
+                tagged=self._tagged(tags),
                 attempts=leased.attempts,
             )
         looked = Looked(watched=watched, look=seen, force=force, tags=tags)
@@ -403,6 +411,10 @@ class Worker:
         if waiting and leased.job.kind is JobKind.SUBJECT:
             return Result(looked=looked, retry_at=min(waiting), error="undecided")
         return Result(looked=looked)
+
+    def _tagged(self, seen: tuple[str, ...]) -> Tagged:
+        """Return what is known of tags, with those that were seen just now and are stored with the look."""
+        return lambda subject, now: self.history.tags_of(subject, seen=seen, seen_at=now)
 
     def _publish(self, watched: Watched, leased: LeasedJob) -> Result:
         """Sign (once), then push the stored bytes until the registry has them."""

@@ -1,20 +1,23 @@
-"""`preverify policy`: lint, show, simulate, activate."""
+"""`preverify policy`: lint, show, simulate, replay, activate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from preverify import pipeline, wiring
+from preverify import changing, wiring
 from preverify.commands import policy_import
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, short, table
+from preverify.model.errors import BadConfiguration
 from preverify.policy.documents import PolicySet
 from preverify.policy.lint import Level, lint
+from preverify.policy.owners import Owners
 from preverify.policy.policies import Policy
 from preverify.policy.rules import Rule
-from preverify.policy.simulate import Effect, Known, Report, compare
-from preverify.ports import Clock, History
+from preverify.policy.simulate import Difference, Effect, Report
+from preverify.ports import Generations
 
 app = typer.Typer(no_args_is_help=True)
 app.command("import")(policy_import.import_command)
@@ -60,17 +63,42 @@ def show(places: Places = None, config: ConfigOption = None, output: OutputOptio
 
 
 @app.command("simulate")
-def simulate_command(places: Places = None, config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
+def simulate_command(
+    places: Places = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option("--against", help="Compare with these instead of what is in force.", show_default=False),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="As of a moment: what was known and in force then.", show_default=False),
+    ] = None,
+    owners: Annotated[
+        Path | None,
+        typer.Option("--owners", help="Who owns which images: lines of a glob and a name.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
     """Say what other policies would do to every image that is known, without changing anything.
 
     Exit code 1: some image would newly be denied; 3: none, but some could not be decided.
     """
     new = _load(places, config)
-    records = wiring.open_records(load_settings(config))
-    active = records.store.generations.active()
-    current = PolicySet.of({}, {}) if active is None else PolicySet.from_document(active.document)
-    report = simulate(records.store.history, current, new, clock=records.clock)
-    document = report_document(report)
+    settings = load_settings(config)
+    records = wiring.open_records(settings)
+    moment = None if at is None else _moment(at)
+    current = wiring.read_policies(tuple(against)) if against else _in_force(records.store.generations, moment)
+    report = changing.simulate(
+        records.store.history,
+        current,
+        new,
+        clock=records.clock,
+        at=moment,
+        database=wiring.open_vulnerabilities(settings),
+    )
+    whose = Owners.read(owners.read_bytes(), name=str(owners)) if owners is not None else Owners()
+    document = report_document(report, whose)
     if output is Output.TABLE:
         print(
             f"{report.considered} images: {len(report.having(Effect.NEWLY_DENIED))} newly denied, "
@@ -81,6 +109,7 @@ def simulate_command(places: Places = None, config: ConfigOption = None, output:
         (
             d.effect.value,
             str(d.subject),
+            whose.of(d.subject.repository) or "-",
             d.namespace or "(any)",
             f"{d.before.value} -> {d.after.value}",
             d.reason,
@@ -88,40 +117,79 @@ def simulate_command(places: Places = None, config: ConfigOption = None, output:
         )
         for d in report.differences
     ]
-    emit(document, output, table("EFFECT", "IMAGE", "NAMESPACE", "ANSWER", "REASON", "DETAIL", rows=rows))
+    emit(document, output, table("EFFECT", "IMAGE", "OWNER", "NAMESPACE", "ANSWER", "REASON", "DETAIL", rows=rows))
     raise typer.Exit(exit_for(report))
 
 
+@app.command("replay")
+def replay_command(
+    verdicts: Annotated[
+        list[str] | None, typer.Argument(help="Ids of verdicts; without any, all current ones.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Derive stored verdicts again from what they rest on, and compare. Exit code 1: some verdict is not the same."""
+    records = wiring.open_records(load_settings(config))
+    history = records.store.history
+    ids = verdicts or [v.id for known in history.subjects() for v in history.current(known.subject)]
+    replays = list(changing.replay(history, records.store.generations, ids))
+    different = [each for each in replays if not each.same]
+    unknown = sorted(set(ids) - {each.verdict.id for each in replays})
+    document = {
+        "replayed": len(replays),
+        "same": len(replays) - len(different),
+        "different": [
+            {"verdict": e.verdict.id, "image": str(e.verdict.subject), "policy": e.verdict.policy, "why": e.why}
+            for e in different
+        ],
+        "unknown": unknown,
+    }
+    if output is Output.TABLE:
+        print(f"{len(replays)} verdicts derived again, {len(different)} differ; {len(unknown)} rest on nothing stored")
+    rows = [(e.verdict.id, str(e.verdict.subject), e.verdict.policy, e.why or "differs") for e in different]
+    emit(document, output, table("VERDICT", "IMAGE", "POLICY", "WHY", rows=rows))
+    raise typer.Exit(Exit.NOT_VERIFIED if different else Exit.VERIFIED)
+
+
 @app.command("activate")
-def activate_command(places: Places = None, config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
-    """Bring policies into force: every known image is decided first, then answers switch whole."""
+def activate_command(
+    places: Places = None,
+    now: Annotated[
+        bool,
+        typer.Option(
+            "--now",
+            help="The pointer moves first: what changed answers `unknown` until it is decided anew. For what must not "
+            "hold a moment longer, like a revoked key.",
+        ),
+    ] = False,
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Bring policies into force: every image that they touch is decided first, then answers switch whole."""
     settings = load_settings(config)
     policies = _load(places, config)
-    generation, decided = wiring.activate(settings, wiring.open_records(settings), policies)
+    generation, decided = wiring.activate(settings, wiring.open_records(settings), policies, at_once=now)
     if output is Output.TABLE:
         print(f"generation {generation} is active ({short(policies.digest)}), {decided} images decided for it")
         return
     emit({"generation": generation, "digest": policies.digest, "decided": decided}, output)
 
 
-def simulate(history: History, current: PolicySet, new: PolicySet, *, clock: Clock) -> Report:
-    """Compare two policy sets over everything that history knows; nothing is fetched, nothing is stored.
-
-    Signers that only `new` names are verified over the stored evidence. Subjects that were never gathered have nothing
-    that could be compared and are left out.
-    """
-    return compare(current, new, _known(history, (current, new), clock), now=clock.now())
-
-
-def report_document(report: Report) -> dict[str, Any]:
-    """Return a simulation as plain values."""
+def report_document(report: Report, owners: Owners) -> dict[str, Any]:
+    """Return a simulation as plain values: each difference, and their numbers by repository, owner and reason."""
+    changed = [d for d in report.differences if d.effect in (Effect.NEWLY_DENIED, Effect.NEWLY_ALLOWED)]
     return {
         "considered": report.considered,
         "unchanged": report.unchanged,
         "undecided": report.undecided,
+        "byRepository": _counted((d, str(d.subject.repository)) for d in changed),
+        "byOwner": _counted((d, owners.of(d.subject.repository)) for d in changed),
+        "byReason": _counted((d, d.reason) for d in changed),
         "differences": [
             {
                 "effect": d.effect.value,
+                "owner": owners.of(d.subject.repository) or None,
                 "image": str(d.subject.repository),
                 "digest": str(d.subject.digest),
                 "namespace": d.namespace or None,
@@ -142,11 +210,29 @@ def exit_for(report: Report) -> Exit:
     return Exit.UNDECIDED if report.undecided else Exit.VERIFIED
 
 
-def _known(history: History, sets: tuple[PolicySet, ...], clock: Clock) -> Iterator[Known]:
-    for known in history.subjects():
-        seen = pipeline.decide_anew(history, sets, known.subject, clock=clock)
-        if seen is not None:
-            yield Known(gathered=seen.gathered, findings=seen.findings)
+def _counted(named: Iterable[tuple[Difference, str]]) -> dict[str, dict[str, int]]:
+    """Count differences by effect under each name."""
+    counts: dict[str, dict[str, int]] = {}
+    for difference, name in named:
+        under = counts.setdefault(name, {Effect.NEWLY_DENIED.value: 0, Effect.NEWLY_ALLOWED.value: 0})
+        under[difference.effect.value] += 1
+    return {name: counts[name] for name in sorted(counts)}
+
+
+def _in_force(generations: Generations, at: datetime | None) -> PolicySet:
+    """Return the policies in force, now or at a moment; none where no generation was active."""
+    row = generations.active() if at is None else generations.active_at(at)
+    return PolicySet.of({}, {}) if row is None else PolicySet.from_document(row.document)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadConfiguration(f"{text[:40]!r} is no moment, expected one like 2026-01-02T10:00:00Z", where="--at")
+    return moment.astimezone(UTC)
 
 
 def _load(places: list[Path] | None, config: Path | None) -> PolicySet:

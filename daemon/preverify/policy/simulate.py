@@ -1,13 +1,15 @@
 """What a change of policies would do to images that we know: both sets decided over the same evidence. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from preverify.model.contents import Content
 from preverify.model.evidence import Gathered
 from preverify.model.findings import Finding
 from preverify.model.reference import Repository, Subject
+from preverify.model.tags import Tags
 from preverify.model.verdicts import Answer, AnswerState, PolicyAnswer
 from preverify.policy.answers import compose, part_of
 from preverify.policy.decide import decide
@@ -22,6 +24,8 @@ class Known:
 
     gathered: Gathered
     findings: tuple[Finding, ...]
+    contents: Mapping[str, Content] = field(default_factory=dict)
+    tags: Tags | None = None
 
 
 class Effect(StrEnum):
@@ -105,7 +109,17 @@ def _parts(sets: Sequence[PolicySet], known: Known, now: datetime) -> Mapping[tu
     policies = {_key(policy): policy for policy_set in sets for policy in policy_set.matching(repository)}
     return {
         key: part_of(
-            decide(policy, known.gathered, known.findings, now=now, trust_epoch="", new_id=lambda _: ""), policy.mode
+            decide(
+                policy,
+                known.gathered,
+                known.findings,
+                now=now,
+                trust_epoch="",
+                new_id=lambda _: "",
+                contents=known.contents,
+                tags=known.tags,
+            ),
+            policy.mode,
         )
         for key, policy in policies.items()
     }

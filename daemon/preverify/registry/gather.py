@@ -16,7 +16,8 @@ from preverify.attest.ours import is_ours
 from preverify.attest.referrer import fallback_tag
 from preverify.model.digest import Digest
 from preverify.model.errors import MalformedEvidence, NotFound, Unavailable
-from preverify.model.evidence import DESCRIBED_CHILD, Evidence, Flaw, Format, Gathered, Image, Place, Unobtained
+from preverify.model.evidence import DESCRIBED_CHILD, Blob, Evidence, Flaw, Format, Gathered, Image, Place, Unobtained
+from preverify.model.needs import Need
 from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reasons import Reason
 from preverify.model.reference import Subject, is_tag
@@ -78,6 +79,7 @@ def gather(
     own_keys: Sequence[Own] = (),
     limits: GatherLimits | None = None,
     platforms: Platforms = THE_INDEX,
+    needs: frozenset[Need] = frozenset(),
 ) -> Gathered:
     """Read all evidence beside `image`. Never raises for evidence.
 
@@ -89,9 +91,10 @@ def gather(
             summary is neither evidence nor counted.
         limits: Other than the defaults in tests only.
         platforms: Which children of an index are looked at like the index itself.
+        needs: What else is read: configurations of images.
     """
     limits = limits or GatherLimits()
-    whole = _Whole(clock, limits, clock.monotonic() + limits.deadline.total_seconds())
+    whole = _Whole(clock, limits, clock.monotonic() + limits.deadline.total_seconds(), config=Need.CONFIG in needs)
     look = _Look(reader, image, tuple(own_keys), whole)
     look.run(platforms)
     return look.result()
@@ -103,11 +106,12 @@ class _Halted(Exception):
 
 @dataclass(slots=True)
 class _Whole:
-    """What an index and its children share: the deadline, and the bytes that were read."""
+    """What an index and its children share: the deadline, what is wanted, and the bytes that were read."""
 
     clock: Clock
     limits: GatherLimits
     until: float
+    config: bool = False
     bodies: dict[Digest, bytes] = field(default_factory=dict)
     total: int = 0
 
@@ -132,6 +136,7 @@ class _Look:
     before: int = 0
     children: list["_Look | Gathered"] = field(default_factory=list)
     platform: str | None = None
+    config: Blob | None = None
 
     @property
     def limits(self) -> GatherLimits:
@@ -141,8 +146,7 @@ class _Look:
         self.before = self.reader.requests
         self._read_beside()
         if not self.image.is_index:
-            if platforms.names:
-                self._read_platform()
+            self._read_config(for_platform=bool(platforms.names))
             return
         index = parse_manifest(self.image.manifest, self.image.media_type, self.image.subject.digest)
         if platforms.of_children:
@@ -173,6 +177,7 @@ class _Look:
             tags=(*self.tags, *(tag for _, look in self._looks() for tag in look.tags)),
             children=tuple(child if isinstance(child, Gathered) else child.result() for child in self.children),
             platform=self.platform,
+            config=self.config,
         )
 
     def _looks(self) -> "list[tuple[Digest, _Look]]":
@@ -401,6 +406,7 @@ class _Look:
         look = _Look(self.reader, image_of(subject.repository, manifest), self.own_keys, self.whole)
         look.before = self.reader.requests
         look._read_beside()
+        look._read_config(for_platform=False)
         return look
 
     def _child_manifest(self, subject: Subject, child: Child) -> Manifest:
@@ -417,24 +423,37 @@ class _Look:
             )
         return manifest
 
-    def _read_platform(self) -> None:
-        """Read what a manifest that is deployed by itself says its platform is."""
+    def _read_config(self, *, for_platform: bool) -> None:
+        """Read the configuration of an image, for rules that look at it, or for what it says its platform is."""
+        if not (self.whole.config or for_platform):
+            return
         image, what = self.image, "configuration"
         manifest = parse_manifest(image.manifest, image.media_type, image.subject.digest)
+        found: Blob | None = None
         try:
             if (late := self._late(what)) is not None:
                 self.unobtained.append(late)
                 return
-            config = parse_descriptor(manifest.document.get("config"))
+            descriptor = parse_descriptor(manifest.document.get("config"))
+            found = Blob(digest=descriptor.digest, body=b"")
             body = self.reader.get_blob(
-                image.subject.repository.path, config.digest, size=config.size, max_bytes=MAX_CONFIG
+                image.subject.repository.path, descriptor.digest, size=descriptor.size, max_bytes=MAX_CONFIG
             )
-            self.platform = platform_in(body)
-        except (MalformedEvidence, NotFound):
-            self.platform = ""
+            found = replace(found, body=body)
+        except MalformedEvidence as error:
+            found = _void(found, image, error.reason, error.detail)
+        except NotFound:
+            found = _void(
+                found, image, Reason.CONTENT_MISMATCH, "the configuration is named by the image but not there"
+            )
         except Unavailable as error:
             self.unobtained.append(_unobtained(what, error))
-        self.looked_at.append(f"platform: {self.platform or 'not said'}")
+            return
+        if self.whole.config:
+            self.config = found
+        if for_platform:
+            self.platform = platform_in(found.body)
+            self.looked_at.append(f"platform: {self.platform or 'not said'}")
 
     # --- what BuildKit says of children -------------------------------------------------------------------------------
 
@@ -533,6 +552,12 @@ def _about(evidence: Evidence, described: Described) -> Evidence:
     """Say which child a statement is about: what its entry in the index says, and nothing that its own layer says."""
     others = tuple((key, value) for key, value in evidence.annotations if key != DESCRIBED_CHILD)
     return replace(evidence, annotations=(*others, (DESCRIBED_CHILD, str(described.child))))
+
+
+def _void(found: Blob | None, image: Image, reason: Reason, detail: str) -> Blob:
+    """Return a configuration that says nothing; one without a usable descriptor goes by its manifest's digest."""
+    digest = image.subject.digest if found is None else found.digest
+    return Blob(digest=digest, body=b"", flaw=Flaw(reason=reason, detail=detail))
 
 
 def _unobtained(what: str, error: Unavailable) -> Unobtained:

@@ -10,6 +10,7 @@ from preverify.model import strict_json
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Unavailable
 from preverify.model.evidence import Gathered, Image
+from preverify.model.needs import Need
 from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject, is_repository_path, is_tag
@@ -221,10 +222,18 @@ class LayoutRegistry:
         """Read the manifest or index that has the subject's digest."""
         return image_of(subject.repository, self.reader.get_manifest(subject.repository.path, subject.digest))
 
-    def gather(self, image: Image, *, platforms: Platforms = THE_INDEX) -> Gathered:
+    def gather(
+        self, image: Image, *, platforms: Platforms = THE_INDEX, needs: frozenset[Need] = frozenset()
+    ) -> Gathered:
         """Read all evidence beside `image`, and beside the children that `platforms` are about."""
         return gather(
-            self.reader, image, clock=self._clock, own_keys=self._own_keys, limits=self._limits, platforms=platforms
+            self.reader,
+            image,
+            clock=self._clock,
+            own_keys=self._own_keys,
+            limits=self._limits,
+            platforms=platforms,
+            needs=needs,
         )
 
     def evidence_fingerprint(

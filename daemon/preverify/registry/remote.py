@@ -6,6 +6,7 @@ from preverify.attest.identity import Own
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
 from preverify.model.evidence import Gathered, Image
+from preverify.model.needs import Need
 from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reference import Repository, Subject
 from preverify.ports import Clock, Layout, Publication, TagPage
@@ -52,11 +53,19 @@ class RemoteRegistry:
         """Fetch the manifest or index that has the subject's digest."""
         return image_of(subject.repository, self.client.get_manifest(self.path(subject.repository), subject.digest))
 
-    def gather(self, image: Image, *, platforms: Platforms = THE_INDEX) -> Gathered:
+    def gather(
+        self, image: Image, *, platforms: Platforms = THE_INDEX, needs: frozenset[Need] = frozenset()
+    ) -> Gathered:
         """Read all evidence beside `image`, and beside the children that `platforms` are about."""
         self.path(image.subject.repository)
         return gather(
-            self.client, image, clock=self._clock, own_keys=self.own_keys, limits=self._limits, platforms=platforms
+            self.client,
+            image,
+            clock=self._clock,
+            own_keys=self.own_keys,
+            limits=self._limits,
+            platforms=platforms,
+            needs=needs,
         )
 
     def evidence_fingerprint(

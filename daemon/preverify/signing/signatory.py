@@ -10,6 +10,7 @@ from preverify.attest import statement
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.evidence import Evidence, Gathered
+from preverify.model.needs import Need
 from preverify.model.reference import Subject
 from preverify.model.strict_json import parse as parse_json
 from preverify.model.verdicts import Outcome, Verdict
@@ -178,7 +179,8 @@ class Signatory:
         return tuple(sorted(inputs))
 
     def _redecide(self, policy: Policy, verdict: Verdict, gathered: Gathered, used: Mapping[str, Evidence]) -> None:
-        findings = tuple(f for f in self._records.history.findings(verdict.subject) if f.evidence in used)
+        history = self._records.history
+        findings = tuple(f for f in history.findings(verdict.subject) if f.evidence in used)
         complete = _complete(gathered, used)
         again = decide(
             policy,
@@ -187,6 +189,8 @@ class Signatory:
             now=verdict.decided_at,
             trust_epoch=verdict.trust_epoch,
             new_id=lambda _: verdict.id,
+            contents=history.contents(f.statement for f in findings if f.statement),
+            tags=history.tags_of(verdict.subject, at=verdict.decided_at) if Need.TAGS in policy.needs else None,
         )
         if again.outcome is not Outcome.PASSED or verdict.outcome is not Outcome.PASSED:
             raise BadInput(f"verdict {verdict.id} says {verdict.outcome.value}, its findings say {again.outcome.value}")
@@ -237,11 +241,17 @@ def _used(verdict: Verdict, by_id: Mapping[str, Evidence]) -> dict[str, Evidence
 
 
 def _hold_their_digests(gathered: Gathered) -> None:
-    """See that the stored manifests of children are those that the index names."""
+    """See that the stored manifests of children are those that the index names, and configurations the manifests'."""
     for child in gathered.children:
         digest = child.image.subject.digest
         if child.held and not (digest in gathered.image.children and digest.names(child.image.manifest)):
             raise BadInput(f"the stored manifest of the child {digest} is none of {gathered.image.subject}")
+    for one in (gathered, *gathered.children):
+        config = one.config
+        if config is not None and config.flaw is None:
+            named = str(config.digest).encode() in one.image.manifest
+            if not (named and config.digest.names(config.body)):
+                raise BadInput(f"the stored configuration {config.digest} is none of {one.image.subject}")
 
 
 def _complete(gathered: Gathered, used: Mapping[str, Evidence]) -> Gathered:
@@ -250,6 +260,7 @@ def _complete(gathered: Gathered, used: Mapping[str, Evidence]) -> Gathered:
         gathered,
         evidence=tuple(e for e in gathered.evidence if e.id in used),
         unobtained=(),
+        unscanned=(),
         truncated=False,
         children=tuple(_complete(child, used) for child in gathered.children),
     )

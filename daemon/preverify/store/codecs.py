@@ -47,6 +47,8 @@ def pack(gathered: Gathered) -> Packed:
     for one in (gathered, *gathered.children):
         if one.held:
             bodies[one.image.subject.digest] = one.image.manifest
+        if one.config is not None and one.config.flaw is None:
+            bodies[one.config.digest] = one.config.body
     document = encode(_bare(gathered))
     return Packed("g_" + Digest.of(document.encode()).hex, document, bodies)
 
@@ -56,6 +58,7 @@ def _bare(gathered: Gathered) -> Gathered:
         gathered,
         image=replace(gathered.image, manifest=b""),
         evidence=tuple(replace(item, body=b"") for item in gathered.evidence),
+        config=None if gathered.config is None else replace(gathered.config, body=b""),
         requests=0,
         tags=(),
         children=tuple(_bare(child) for child in gathered.children),
@@ -70,16 +73,23 @@ def unpack(document: str) -> Gathered:
 def digests_of(bare: Gathered) -> list[Digest]:
     """Return the digests of the bytes that a gathering consists of."""
     wanted = [one.image.subject.digest for one in (bare, *bare.children) if one.held]
-    return wanted + [item.digest for item in bare.everything if item.flaw is None]
+    return wanted + [item.digest for item in bare.everything if item.flaw is None] + configs_of(bare)
+
+
+def configs_of(bare: Gathered) -> list[Digest]:
+    """Return the digests of the configurations that a gathering holds."""
+    configs = (one.config for one in (bare, *bare.children))
+    return [config.digest for config in configs if config is not None and config.flaw is None]
 
 
 def filled(bare: Gathered, bodies: Mapping[Digest, bytes]) -> Gathered:
     """Put the bytes back. What is lost is `unobtained`: undecided, never passed, and gathered again."""
     manifest = bodies.get(bare.image.subject.digest, b"")
     lost = () if manifest or not bare.held else (_lost("manifest", bare.image.subject.digest),)
+    bare = _configured(bare, bodies)
     return replace(
         bare,
-        image=replace(bare.image, manifest=manifest, media_type=bare.image.media_type if not lost else ""),
+        image=replace(bare.image, manifest=manifest, media_type=bare.image.media_type if manifest else ""),
         evidence=tuple(
             item if item.flaw is not None else replace(item, body=bodies[item.digest])
             for item in bare.evidence
@@ -92,6 +102,23 @@ def filled(bare: Gathered, bodies: Mapping[Digest, bytes]) -> Gathered:
         ),
         children=tuple(filled(child, bodies) for child in bare.children),
     )
+
+
+def with_configs(bare: Gathered, bodies: Mapping[Digest, bytes]) -> Gathered:
+    """Put back the bytes of configurations alone, those of children too."""
+    children = tuple(with_configs(child, bodies) for child in bare.children)
+    return _configured(replace(bare, children=children), bodies)
+
+
+def _configured(bare: Gathered, bodies: Mapping[Digest, bytes]) -> Gathered:
+    config = bare.config
+    if config is None or config.flaw is not None:
+        return bare
+    body = bodies.get(config.digest)
+    if body is None:
+        lost = _lost("configuration", config.digest)
+        return replace(bare, config=None, unobtained=(*bare.unobtained, lost))
+    return replace(bare, config=replace(config, body=body))
 
 
 def _lost(what: str, digest: Digest) -> Unobtained:

@@ -29,6 +29,21 @@ class SqlGenerations:
         """Return the generation that answers are computed under."""
         return self._in_state("active")
 
+    def active_at(self, moment: datetime) -> GenerationRow | None:
+        """Return the generation that was active at a moment: the last one that was activated by then."""
+        g = t.policy_generation.c
+        query = select(*_COLUMNS).where(g.tenant == self.tenant, g.activated_at <= moment)
+        with reading(self.engine) as connection:
+            row = connection.execute(query.order_by(g.activated_at.desc(), g.number.desc()).limit(1)).one_or_none()
+            return None if row is None else _row(row)
+
+    def numbered(self, number: int) -> GenerationRow | None:
+        """Return a generation by its number."""
+        g = t.policy_generation.c
+        with reading(self.engine) as connection:
+            row = connection.execute(select(*_COLUMNS).where(g.tenant == self.tenant, g.number == number)).one_or_none()
+            return None if row is None else _row(row)
+
     def staged(self) -> GenerationRow | None:
         """Return the generation that is being prepared."""
         return self._in_state("staged")

@@ -1,19 +1,21 @@
 """Everything seen and decided, as a port."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, exists, func, select, tuple_
 
+from preverify.model.contents import Content
 from preverify.model.digest import Digest
 from preverify.model.evidence import Gathered
 from preverify.model.findings import Finding
 from preverify.model.reference import Repository, Subject
+from preverify.model.tags import Tags
 from preverify.model.verdicts import Verdict
-from preverify.ports import Clock, KnownSubject, Recording
-from preverify.store import record, tags
+from preverify.ports import Clock, KnownSubject, Past, Recording, Stored
+from preverify.store import contents, readings, record, tags
 from preverify.store import tables as t
 from preverify.store.bodies import Bodies
 from preverify.store.codecs import digests_of, filled, finding_of, subject_key, subject_of, unpack, verdict_of
@@ -68,7 +70,7 @@ class SqlHistory:
     ) -> bool:
         """Note what a tag names now (None: the tag is gone); True when that is a move."""
         with writing(self.engine) as connection:
-            return tags.observe(connection, [(self.tenant, source, repository, tag, digest)], now=now) > 0
+            return tags.observe(connection, [(self.tenant, source, repository, tag, digest, now)]) > 0
 
     def known_tags(self, source: str, repository: Repository) -> Mapping[str, Digest]:  # noqa: ARG002
         """Return what each live tag named when last observed, under whatever name the source was configured then."""
@@ -83,6 +85,19 @@ class SqlHistory:
                 )
             )
             return {name: Digest.parse(digest) for name, digest in rows}
+
+    def tags_of(
+        self,
+        subject: Subject,
+        *,
+        at: datetime | None = None,
+        seen: Sequence[str] = (),
+        seen_at: datetime | None = None,
+    ) -> Tags:
+        """Return what is known of the tags that name a subject now, or named it at a moment."""
+        with reading(self.engine) as connection:
+            moves = tags.moves_of(connection, self.tenant, subject, seen, at)
+        return tags.facts(moves, subject.digest, seen, seen_at or self.clock.now())
 
     # --- subjects -----------------------------------------------------------------------------------------------------
 
@@ -209,6 +224,20 @@ class SqlHistory:
             )
             return tuple(finding_of(row) for row in rows)
 
+    def stored(self, subjects: Sequence[Subject], *, configs: bool = False) -> Mapping[Subject, Stored]:
+        """Return what was last concluded of many subjects, without the bytes that it was concluded from."""
+        return readings.stored(self.engine, self.bodies, self.tenant, subjects, configs=configs)
+
+    def contents(self, names: Iterable[str]) -> Mapping[str, Content]:
+        """Return what long documents say, by the digest of their statement."""
+        with reading(self.engine) as connection:
+            return contents.load(connection, self.tenant, names)
+
+    def naming(self, packages: Iterable[str]) -> tuple[Subject, ...]:
+        """Return the subjects one of whose documents names a component that these keys look up."""
+        with reading(self.engine) as connection:
+            return tuple(contents.naming(connection, self.tenant, packages))
+
     # --- verdicts -----------------------------------------------------------------------------------------------------
 
     def current(self, subject: Subject) -> tuple[Verdict, ...]:
@@ -242,6 +271,14 @@ class SqlHistory:
                 )
                 found.update((row.id, verdict_of(row)) for row in rows)
         return tuple(found[i] for i in ids if i in found)
+
+    def past(self, verdict_ids: Sequence[str]) -> Mapping[str, Past]:
+        """Return verdicts as they were decided, with what they rest on, bytes included."""
+        return readings.past(self.engine, self.bodies, self.tenant, verdict_ids)
+
+    def decided_before(self, subjects: Sequence[Subject], at: datetime) -> Mapping[Subject, str]:
+        """Return for each subject the id of the last verdict of that moment."""
+        return readings.decided_before(self.engine, self.tenant, subjects, at)
 
 
 def _key(tenant: str, subject: Subject) -> tuple[str, ...]:

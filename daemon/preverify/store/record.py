@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Delete, Table, bindparam, delete, exists, insert, select, update
 
+from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
 from preverify.model.evidence import Gathered
 from preverify.model.verdicts import Verdict
 from preverify.ports import Clock, Job, JobKind, Recording
+from preverify.store import contents
 from preverify.store import tables as t
 from preverify.store.bodies import Bodies
 from preverify.store.changes import note_subjects
@@ -78,7 +80,7 @@ def store(connection: Connection, batch: Sequence[_Prepared], *, clock: Clock, n
     before = _present(connection, batch)
     _store_subjects(connection, batch, before, now)
     _store_evidence(connection, batch, before, now)
-    observe(connection, [seen for p in batch for seen in _sightings(p.recording)], now=now)
+    observe(connection, [seen for p in batch for seen in _sightings(p.recording, now)])
     live = live_policies(connection, sorted({p.recording.tenant for p in batch}))
     _store_verdicts(connection, batch, before, live, now)
     _drop_unused(connection, batch, before)
@@ -91,13 +93,17 @@ def store(connection: Connection, batch: Sequence[_Prepared], *, clock: Clock, n
     make_due(connection, [job for p in batch for job in _jobs(p.recording, live, now)], now=now)
 
 
-def _sightings(recording: Recording) -> list[Observation]:
-    """Return what tags were seen to name: the subject itself, and the evidence beside it."""
+def _sightings(recording: Recording, now: datetime) -> list[Observation]:
+    """Return what tags were seen to name: the subject itself, and the evidence beside it.
+
+    They were seen when the subject was decided: decided again as of then, the verdict sees the same tags.
+    """
+    at = min((verdict.decided_at for verdict in recording.verdicts), default=now)
     named = [(tag, recording.subject.digest) for tag in recording.tags]
     if recording.gathered is not None:
         named += recording.gathered.tags
     repository = recording.subject.repository
-    return [(recording.tenant, recording.source, repository, tag, digest) for tag, digest in named]
+    return [(recording.tenant, recording.source, repository, tag, digest, at) for tag, digest in named]
 
 
 def _still_held(connection: Connection, batch: Sequence[_Prepared]) -> Sequence[_Prepared]:
@@ -207,6 +213,7 @@ def _store_evidence(
             found.append({**bind, "new_findings": p.findings})
             if stood is None or stood.findings != p.findings:
                 findings += finding_rows(p.key, p.findings, p.recording.findings)
+    _store_readings(connection, batch)
     insert_new(connection, t.evidence, list(bodies.values()))
     upsert(connection, t.gathering, list(gatherings.values()), "requests", "gathered_at")
     insert_new(connection, t.finding, findings)
@@ -215,6 +222,22 @@ def _store_evidence(
         connection.execute(_LOOKED, looked)
     if found:
         connection.execute(_FOUND, found)
+
+
+def _store_readings(connection: Connection, batch: Sequence[_Prepared]) -> None:
+    """Keep what documents say and which anchors each set of findings was asked about, for decisions without bytes."""
+    anchor_sets: dict[tuple[str, str], dict[str, Any]] = {}
+    finding_sets: dict[tuple[str, str], dict[str, Any]] = {}
+    for p in batch:
+        tenant, recording = p.key["tenant"], p.recording
+        contents.store(connection, tenant, recording.contents, recording.packages)
+        if p.findings is not None:
+            anchors = encode(sorted(recording.anchors))
+            name = "a_" + Digest.of(anchors.encode()).hex
+            anchor_sets[tenant, name] = {"tenant": tenant, "id": name, "anchors": anchors}
+            finding_sets[tenant, p.findings] = {"tenant": tenant, "id": p.findings, "anchor_set": name}
+    insert_new(connection, t.anchor_set, list(anchor_sets.values()))
+    upsert(connection, t.finding_set, list(finding_sets.values()), "anchor_set")
 
 
 def _edge_rows(key: dict[str, str], gathered: Gathered) -> list[dict[str, Any]]:
@@ -242,9 +265,9 @@ _FOUND = update(t.subject).where(*_THE_SUBJECT).values(findings=bindparam("new_f
 
 def _drop_unused(connection: Connection, batch: Sequence[_Prepared], before: dict[_Key, _Present]) -> None:
     """Forget what a subject rested on before, unless a verdict rests on it: past verdicts stay re-computable."""
-    for what, statement in _DROP.items():
+    for what, statements in _DROP.items():
         replaced = _replaced(batch, before, what)
-        if replaced:
+        for statement in statements if replaced else ():
             connection.execute(statement, replaced)
 
 
@@ -264,7 +287,10 @@ def _dropping(table: Table, column: str) -> Delete:
     )
 
 
-_DROP = {"gathering": _dropping(t.gathering, "gathering"), "findings": _dropping(t.finding, "findings")}
+_DROP = {
+    "gathering": (_dropping(t.gathering, "gathering"),),
+    "findings": (_dropping(t.finding, "findings"), _dropping(t.finding_set, "findings")),
+}
 
 
 def _replaced(batch: Sequence[_Prepared], before: dict[_Key, _Present], what: str) -> list[dict[str, Any]]:

@@ -180,6 +180,43 @@ finding = Table(
     CheckConstraint("(step = 5) = (reason = 'ok')", name="established"),
     Index("ix_finding_subject", *_SUBJECT),
     Index("ix_finding_signer", "tenant", "signer"),
+    Index("ix_finding_statement", "tenant", "statement"),
+)
+
+anchor_set = Table(
+    "anchor_set",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),  # digest of the list
+    Column("anchors", Text, nullable=False),
+)
+
+finding_set = Table(
+    "finding_set",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),  # that of its findings; an empty set has one too
+    Column("anchor_set", Text, nullable=False),  # whom its evidence was compared with
+    ForeignKeyConstraint(["tenant", "anchor_set"], ["anchor_set.tenant", "anchor_set.id"]),
+)
+
+content = Table(
+    "content",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),  # digest of the statement or report that says it
+    Column("kind", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # compressed
+    CheckConstraint("kind IN ('inventory', 'scan', 'vex')", name="kind"),
+)
+
+component = Table(
+    "component",
+    metadata,
+    _tenant(),
+    Column("package", Text, primary_key=True),  # purl without version and qualifiers
+    Column("content", Text, primary_key=True),
+    ForeignKeyConstraint(["tenant", "content"], ["content.tenant", "content.id"]),
 )
 
 # --- what was decided -------------------------------------------------------------------------------------------------

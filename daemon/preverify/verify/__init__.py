@@ -11,7 +11,7 @@ from preverify.model.findings import Claim, Finding, Step
 from preverify.model.revocation import Wanted
 from preverify.model.trust import Trust
 from preverify.verify import revocation
-from preverify.verify.formats import buildkit, cosign_legacy, notation_cose, notation_jws, sigstore_bundle
+from preverify.verify.formats import buildkit, cosign_legacy, notation_cose, notation_jws, own_reports, sigstore_bundle
 from preverify.verify.keys.public_keys import load_public_key
 from preverify.verify.report import Report
 from preverify.verify.trusting import Trusting
@@ -45,6 +45,7 @@ FORMATS: tuple[VerificationFormat, ...] = (
     notation_jws,
     notation_cose,
     buildkit,
+    own_reports,
 )
 _BY_FORMAT: Mapping[Format, VerificationFormat] = {kind: module for module in FORMATS for kind in module.READS}
 
@@ -55,6 +56,8 @@ _CLAIMS = {
     Format.NOTATION_JWS: Claim.SIGNATURE,
     Format.NOTATION_COSE: Claim.SIGNATURE,
     Format.BUILDKIT_STATEMENT: Claim.ATTESTATION,
+    Format.SCANNER_SBOM: Claim.REPORT,
+    Format.MATCHES: Claim.REPORT,
 }
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from preverify import pipeline, wiring
+from preverify import changing, pipeline, wiring
 from preverify.commands.app import run
-from preverify.commands.policy import exit_for, simulate
+from preverify.commands.policy import exit_for
 from preverify.policy.documents import PolicySet
 from preverify.policy.simulate import Effect
 from preverify.ports import Recording
@@ -137,7 +137,7 @@ def test_a_signer_that_only_the_new_set_names_is_verified_over_stored_evidence(p
     vendor_only = wiring.read_policies((policies,))
     seed(config, vendor_only)
     records = wiring.open_records(load(config, {}, {}))
-    report = simulate(records.store.history, vendor_only, old, clock=records.clock)
+    report = changing.simulate(records.store.history, vendor_only, old, clock=records.clock)
     records.store.close()
     assert [d.effect for d in report.differences] == [Effect.NEWLY_ALLOWED]
     assert exit_for(report) == 0

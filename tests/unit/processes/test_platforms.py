@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from preverify import pipeline
+from preverify import changing, concluding
 from preverify.demo.content import Manifest, digest_of
 from preverify.lookup import Answerer, Reader, Writer, tail
 from preverify.model.digest import Digest
@@ -56,8 +56,8 @@ class Bench(working.Bench):
         wanted = policies(platforms)
         staged = self.store.generations.stage(wanted.document, wanted.digest, now=self.clock.now())
         watched = self.worker.sources["shop"].registry
-        more = pipeline.completing(lambda _: watched if reach else None, revocations=None, clock=self.clock)
-        pipeline.activate(
+        more = changing.completing(lambda _: watched if reach else None, revocations=None, clock=self.clock)
+        changing.activate(
             self.store.history,
             self.store.statements,
             self.store.generations,
@@ -274,7 +274,7 @@ def test_simulation_counts_what_was_never_looked_at_as_undecided(bench: Bench) -
     index, _ = bench.push("amd64")
     sign(bench.content, REPO, index, KEY)
     bench.sweep()
-    seen = pipeline.decide_anew(bench.store.history, (policies("each"),), bench.subject(index), clock=bench.clock)
+    seen = concluding.decide_anew(bench.store.history, (policies("each"),), bench.subject(index), clock=bench.clock)
     assert seen is not None
     assert [v.outcome for v in seen.verdicts] == [Outcome.UNDECIDED]
 
@@ -291,7 +291,7 @@ def test_stored_children_decide_the_same_again(bench: Bench) -> None:
         True,
         True,
     ]
-    seen = pipeline.decide_anew(bench.store.history, (policies("each"),), bench.subject(index), clock=bench.clock)
+    seen = concluding.decide_anew(bench.store.history, (policies("each"),), bench.subject(index), clock=bench.clock)
     verdict = bench.verdict(index)
     assert seen is not None
     assert verdict is not None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from preverify import pipeline
+from preverify import concluding, pipeline
 from preverify.clock import SystemClock
 from preverify.model.evidence import Evidence, Gathered, Image, Unobtained
 from preverify.model.reasons import Reason
@@ -94,6 +94,6 @@ def test_a_stored_answer_serves_as_long_as_it_is_fresh() -> None:
     one = seed("notation-jws-crl-good")
     for kept, outcome in ((True, Outcome.PASSED), (False, Outcome.UNDECIDED)):
         history: Any = Held(one, revocation=kept)
-        seen = pipeline.decide_anew(history, (one.policies,), one.image.subject, clock=SystemClock())
+        seen = concluding.decide_anew(history, (one.policies,), one.image.subject, clock=SystemClock())
         assert seen is not None
         assert [verdict.outcome for verdict in seen.verdicts] == [outcome]

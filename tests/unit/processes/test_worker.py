@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from preverify import pipeline, worker
+from preverify import changing, concluding, worker
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository
 from preverify.model.verdicts import Outcome
@@ -36,7 +36,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     with working(tmp_path) as found:
         store, clock = found.store, found.clock
         staged = store.generations.stage(policies.document, policies.digest, now=clock.now())
-        pipeline.activate(
+        changing.activate(
             store.history, store.statements, store.generations, staged, clock=clock, publishing=lambda _: False
         )
         yield found
@@ -96,7 +96,7 @@ def test_an_error_inside_is_undecided_and_tried_again(bench: Bench, monkeypatch:
         raise RuntimeError("a bug of ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "verify", broken)
+        patch.setattr(concluding, "verify", broken)
         now = bench.clock.now()
         job = Job(source="shop", kind=JobKind.SUBJECT, repository="shop/app", key=digest, cause="asked")
         bench.work.add([job], run_at=now, now=now)
