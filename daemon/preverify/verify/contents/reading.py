@@ -18,7 +18,14 @@ def parsed(data: bytes, keep: Keep) -> object:
     Raises:
         MalformedEvidence: `statement-malformed` or `too-large`.
     """
-    return parse(data, max_bytes=MAX_PAYLOAD_BYTES, max_keys=MAX_KEYS, reason=Reason.STATEMENT_MALFORMED, keep=keep)
+    return parse(
+        data,
+        max_bytes=MAX_PAYLOAD_BYTES,
+        max_keys=MAX_KEYS,
+        max_items=MAX_KEYS,
+        reason=Reason.STATEMENT_MALFORMED,
+        keep=keep,
+    )
 
 
 def opened(predicate: object, keep: Keep) -> object:

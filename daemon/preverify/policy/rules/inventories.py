@@ -1,0 +1,206 @@
+"""Whose bills of materials count, for every rule that looks at components."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+from pydantic import model_validator
+
+from preverify.model.contents import MAX_ENTRIES, Inventory
+from preverify.model.evidence import Format
+from preverify.model.findings import Claim, Finding
+from preverify.model.needs import Need
+from preverify.model.reasons import Reason
+from preverify.model.verdicts import Mode, Outcome, RuleResult
+from preverify.policy.attestation_types import TYPES, covers
+from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
+from preverify.policy.rules.evidence import Demand, Look, conclude
+from preverify.policy.rules.results import Named, result
+from preverify.policy.shortfall import Shortfall
+from preverify.policy.wire import Part
+
+__all__ = ["Bill", "Inventories", "InventoriesSpec", "Violation"]
+
+_TYPES = (*TYPES["spdx"], *TYPES["cyclonedx"])
+_COUNTS = ("packages.count", "components.count")
+_NOUN = "bill of materials"
+_ORDER = (Outcome.PASSED, Outcome.UNDECIDED, Outcome.FAILED)
+
+Violation = Callable[[Inventory], Shortfall | None]
+"""Says what is wrong with a bill of materials; None where nothing is."""
+
+
+class InventoriesSpec(Part):
+    """Whose bills of materials count: attested ones by the named signers, our own scanner's, or both."""
+
+    by: BySpec | None = None
+    """Who has to have attested a bill of materials (SPDX or CycloneDX) of this image."""
+    scanner: bool = False
+    """Whether what the configured scanner finds in the image counts. Beside `by` either is enough to look at."""
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if self.by is None and not self.scanner:
+            raise ValueError("says whose bills of materials count nowhere, expected by: {…}, scanner: true or both")
+        return self
+
+    def inventories(self, quorum: Resolve) -> "Inventories":
+        """Return whose bills count, signers resolved."""
+        return Inventories(by=None if self.by is None else quorum(self.by), scanner=self.scanner)
+
+
+class Bill(NamedTuple):
+    """A bill of materials that counts: the evidence and the statement that it stands in, and whose it is."""
+
+    evidence: str
+    statement: str
+    whose: str
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventories:
+    """Whose bills of materials count. At least one of the two is set.
+
+    Attributes:
+        by: The signers; None where attested ones do not count.
+        scanner: Whether our own scanner's counts.
+    """
+
+    by: Quorum | None
+    scanner: bool
+
+    @property
+    def quorums(self) -> tuple[Quorum, ...]:
+        """Return whose evidence is looked at."""
+        return () if self.by is None else (self.by,)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Return what has to be there to look at."""
+        attested = frozenset({Need.INVENTORY}) if self.by is not None else frozenset[Need]()
+        return attested | {Need.SCANNER} if self.scanner else attested
+
+    def bills(self, look: Look) -> tuple[Bill, ...]:
+        """Return every bill that counts by itself, whether or not there are enough of them."""
+        found: dict[str, Bill] = {}
+        for finding in look.findings:
+            inventory = look.contents.get(finding.statement) if finding.established else None
+            if isinstance(inventory, Inventory):
+                whose = self._whose(finding, look)
+                if whose:
+                    found.setdefault(finding.statement, Bill(finding.evidence, finding.statement, whose, inventory))
+        return tuple(found.values())
+
+    def _whose(self, finding: Finding, look: Look) -> str:
+        """Return who stands for an established finding's bill; empty where nobody does who counts."""
+        if _is_scanned(finding):
+            return "our scanner" if self.scanner else ""
+        if self.by is None or finding.claim is not Claim.ATTESTATION or not _is_inventory(finding):
+            return ""
+        ends = finding.signing.until if finding.signing is not None else None
+        if ends is not None and ends <= look.now:
+            return ""
+        return "/".join(signer.name for signer in self.by.claimants(finding, look.now)[0])
+
+    def conclude(self, rule: Named, look: Look, *, acceptable: Violation | None = None) -> RuleResult:
+        """Return PASSED where there are bills to look at: of enough signers, or our scanner's.
+
+        Args:
+            rule: Whose result it is.
+            look: What is to be seen.
+            acceptable: What a bill has to be to count at all; others beside one that counts change nothing.
+        """
+        accept = acceptable or _anything
+        results = [] if self.by is None else [self._attested(self.by, rule, look, accept)]
+        if self.scanner:
+            results.append(self._scanned(rule, look, accept))
+        # Either is enough, and what is undecided may still come. Of two that failed, the first says more.
+        return min(results, key=lambda each: _ORDER.index(each.outcome))
+
+    def every(self, rule: Named, look: Look, violation: Violation) -> RuleResult:
+        """Return PASSED where there are bills to look at, and nothing is wrong with any that counts.
+
+        All of them are about one image: what one of them names is in there, though another does not name it.
+        """
+        bills = self.bills(look)
+        for bill in bills:
+            short = violation(bill.inventory)
+            if short is not None:
+                detail = f"{short.detail} ({_NOUN} by {bill.whose})"
+                return result(rule, Outcome.FAILED, short.reason, detail, evidence=(bill.evidence,))
+        found = self.conclude(rule, look)
+        if found.outcome is not Outcome.PASSED:
+            return found
+        return replace(found, evidence=tuple(dict.fromkeys((*found.evidence, *(bill.evidence for bill in bills)))))
+
+    def _attested(self, by: Quorum, rule: Named, look: Look, accept: Violation) -> RuleResult:
+        def suits(finding: Finding) -> Shortfall | None:
+            inventory = look.contents.get(finding.statement)
+            return accept(inventory) if isinstance(inventory, Inventory) else _unread(finding)
+
+        demand = Demand(
+            rule=rule.name,
+            counted=rule.mode is Mode.ENFORCE,
+            by=by,
+            claim=Claim.ATTESTATION,
+            missing=Reason.SBOM_MISSING,
+            noun=_NOUN,
+            suits=suits,
+        )
+        # Attestations of other things say nothing of this; that there are only such means that there is none.
+        concerned = [each for each in look.findings if not each.predicate_type or _is_inventory(each)]
+        found = conclude(demand, replace(look, findings=concerned))
+        if found.outcome is Outcome.PASSED and not found.evidence:
+            return result(rule, Outcome.FAILED, Reason.SBOM_MISSING, f"no {_NOUN} to look at: {found.detail}")
+        return found
+
+    def _scanned(self, rule: Named, look: Look, accept: Violation) -> RuleResult:
+        failed: RuleResult | None = None
+        for report in filter(_is_scanned, look.findings):
+            inventory = look.contents.get(report.statement)
+            short = accept(inventory) if isinstance(inventory, Inventory) else _unread(report)
+            evidence = (report.evidence,)
+            if short is None:
+                return result(rule, Outcome.PASSED, Reason.OK, f"{_NOUN} by our scanner", evidence=evidence)
+            failed = result(rule, Outcome.FAILED, short.reason, short.detail, evidence=evidence)
+        if failed is not None:
+            return failed
+        unscanned = () if look.gathered is None else look.gathered.unscanned
+        for lack in (*unscanned, *look.unobtained):
+            return result(rule, Outcome.UNDECIDED, lack.reason, f"{lack.what}: {lack.detail}")
+        return result(rule, Outcome.FAILED, Reason.SBOM_MISSING, f"our scanner made no {_NOUN}")
+
+    def canonical(self) -> dict[str, Any]:
+        """Return this as the policy's digest sees it: only what is demanded."""
+        form: dict[str, Any] = {} if self.by is None else {"by": self.by.canonical()}
+        return form | {"scanner": True} if self.scanner else form
+
+    @classmethod
+    def from_canonical(cls, body: Mapping[str, Any], signers: Mapping[str, Signer]) -> Self:
+        """Rebuild it from the canonical form of a rule that it is part of."""
+        by = Quorum.from_canonical(body["by"], signers) if "by" in body else None
+        return cls(by=by, scanner=body.get("scanner", False))
+
+
+def _anything(inventory: Inventory) -> None:
+    del inventory
+
+
+def _is_scanned(finding: Finding) -> bool:
+    return finding.claim is Claim.REPORT and finding.established and finding.format == Format.SCANNER_SBOM
+
+
+def _is_inventory(finding: Finding) -> bool:
+    return any(covers(known, finding.predicate_type) for known in _TYPES)
+
+
+def _unread(finding: Finding) -> Shortfall:
+    """Say why a bill that somebody stands for has no contents."""
+    counts = [int(value) for name, value in finding.predicate if name in _COUNTS]
+    if any(count > MAX_ENTRIES for count in counts):
+        return Shortfall(Reason.TOO_LARGE, f"{_NOUN} of {counts[0]} components, at most {MAX_ENTRIES} are read")
+    return Shortfall(
+        Reason.STATEMENT_MALFORMED,
+        f"cannot be read as a {_NOUN}: it is not of its format, or has more than {MAX_ENTRIES} components",
+    )
