@@ -39,7 +39,7 @@ HEAVY_GO_MODULES = {
 }
 """The older log, for the same place."""
 
-OWN_MAINS = ("regserve", "k8sdecode")
+OWN_MAINS = ("regserve", "k8sdecode", "policyjson")
 HEAVY_OWN_MAINS = ("notation",)
 """Small programs of ours under `tests/support/`, each a Go module with pinned dependencies."""
 
@@ -151,7 +151,11 @@ def own_main(name: str) -> str:
     need_go()
     with tempfile.TemporaryDirectory() as directory:
         built = Path(directory) / name
-        run(["go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-o", str(built), "."], cwd=str(source))
+        tags = ["-tags", "containers_image_openpgp"]  # for containers/image: GPG without a library in C
+        run(
+            ["go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", *tags, "-o", str(built), "."],
+            cwd=str(source),
+        )
         place(built, program, version)
     return "built"
 

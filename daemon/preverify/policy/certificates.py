@@ -47,20 +47,20 @@ def chain_of(certificates: Sequence[x509.Certificate]) -> tuple[bytes, ...]:
     pool = list({_der(each): each for each in certificates}.values())
     if len(pool) > MAX_CERTIFICATES:
         raise ValueError(f"has {len(pool)} certificates, at most {MAX_CERTIFICATES} are read")
-    lowest = [each for each in pool if not any(_issued(other, each) for other in pool if other is not each)]
+    lowest = [each for each in pool if not any(issued(other, each) for other in pool if other is not each)]
     if len(lowest) != 1:
         names = "; ".join(_name(each) for each in lowest) or "none"
         raise ValueError(f"is not one chain: certificates that issue no other are {names}, expected exactly one")
     chain = lowest
     while len(chain) < len(pool):
-        above = [each for each in pool if each not in chain and _issued(chain[-1], each)]
+        above = [each for each in pool if each not in chain and issued(chain[-1], each)]
         if len(above) != 1:
             break
         chain.append(above[0])
     if len(chain) < len(pool):
         left = next(each for each in pool if each not in chain)
         raise ValueError(f"is not one chain: {_name(left)} has no place in it")
-    if not _issued(chain[-1], chain[-1]):
+    if not issued(chain[-1], chain[-1]):
         raise ValueError(f"ends in {_name(chain[-1])}, which another authority issued; add that one's certificate")
     for each in chain[1:]:
         if not is_ca(each):
@@ -102,7 +102,7 @@ def check_stored(certificate: x509.Certificate, *, kind: str) -> bytes:
         Notary Project, trust store and trust policy, "Trust Store"; as notation-go reads it: `tsa` holds root
         certificates only, the others authorities or self-signed signing certificates.
     """
-    self_signed = _issued(certificate, certificate)
+    self_signed = issued(certificate, certificate)
     if kind == "tsa":
         if not (self_signed and is_ca(certificate)):
             raise ValueError(f"{_name(certificate)} is no root certificate; a tsa store holds nothing else")
@@ -127,7 +127,7 @@ def _may_stamp(certificate: x509.Certificate) -> bool:
     return ExtendedKeyUsageOID.TIME_STAMPING in usage
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Say whether `issuer` names and signed `certificate`."""
     try:
         certificate.verify_directly_issued_by(issuer)

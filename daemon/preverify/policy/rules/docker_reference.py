@@ -22,7 +22,7 @@ def read_demand(text: str) -> str:
         reference = Reference.parse(text)
     except BadInput as error:
         raise ValueError(f"{error}, {_EXPECTED}") from error
-    return str(reference) if _is_exact(text) else str(reference.repository)
+    return str(reference) if is_exact(text) else str(reference.repository)
 
 
 def states(signed: str, wanted: str, subject: Subject | None) -> bool:
@@ -33,11 +33,11 @@ def states(signed: str, wanted: str, subject: Subject | None) -> bool:
         return False
     if wanted == SAME_REPOSITORY:
         return subject is not None and reference.repository == subject.repository
-    if _is_exact(wanted):
-        return _is_exact(signed) and str(reference) == wanted
+    if is_exact(wanted):
+        return is_exact(signed) and str(reference) == wanted
     return reference.repository == Repository.parse(wanted)
 
 
-def _is_exact(text: str) -> bool:
+def is_exact(text: str) -> bool:
     """Say whether a reference names a tag or a digest, and not only a repository."""
     return "@" in text or ":" in text.rpartition("/")[2]
