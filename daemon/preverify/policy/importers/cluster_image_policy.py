@@ -12,7 +12,7 @@ from functools import partial
 
 from preverify.model.strict_yaml import Document
 from preverify.policy.attestation_types import known_type
-from preverify.policy.importers.combine import CannotBeSaid, Rules, any_of
+from preverify.policy.importers.combine import Rules, any_of
 from preverify.policy.importers.draft import DENY, PASS, File, PolicyDraft, Remarks, Root, Who
 from preverify.policy.importers.fields import Fields, ReadFile, kubernetes, member, object_name, whole
 from preverify.policy.importers.image_globs import repository_glob
@@ -104,14 +104,12 @@ def _rules(spec: Fields, policy: str, roots: _Roots, remarks: Remarks) -> Rules:
     authorities = spec.parts("authorities")
     if not authorities:
         raise spec.refusal("authorities", "is missing: such a policy passes nothing")
-    alternatives = [
-        remarks.attempt(partial(_authority, each, f"{policy}-{i}", roots, remarks), _DENIED, each)
-        for i, each in enumerate(authorities)
-    ]
-    try:
-        return any_of(alternatives)
-    except CannotBeSaid as error:
-        raise spec.refusal("authorities", str(error)) from error
+    return any_of(
+        [
+            remarks.attempt(partial(_authority, each, f"{policy}-{i}", roots, remarks), _DENIED, each)
+            for i, each in enumerate(authorities)
+        ]
+    )
 
 
 def _authority(fields: Fields, unnamed: str, roots: _Roots, remarks: Remarks) -> Rules:

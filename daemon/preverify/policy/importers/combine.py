@@ -1,4 +1,4 @@
-"""Rules that stand for each other: any of several demands, as rules that all have to hold."""
+"""Rules that are put together: any of several demands, or so many of them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,48 +9,51 @@ Rules = tuple[Form, ...]
 """Rules that all have to hold."""
 
 
-class CannotBeSaid(ValueError):
-    """No rule says this. Importers turn it into a refusal of the field that it comes from."""
-
-
 def any_of(alternatives: Sequence[Rules]) -> Rules:
-    """Return rules that hold where those of one alternative do.
+    """Return rules that hold where those of one alternative do."""
+    return at_least(1, alternatives)
 
-    Raises:
-        CannotBeSaid: alternatives differ in more than whom they trust.
-    """
-    if PASS in [rule for rules in alternatives if len(rules) == 1 for rule in rules]:
+
+def at_least(needed: int, alternatives: Sequence[Rules]) -> Rules:
+    """Return rules that hold where those of so many alternatives do, alternatives that say the same counted apart."""
+    passing = sum(rules == (PASS,) for rules in alternatives)
+    possible = [rules for rules in alternatives if rules != (PASS,) and DENY not in rules]
+    needed -= passing
+    if needed <= 0:
         return (PASS,)
-    possible = [rules for rules in alternatives if DENY not in rules]
-    if not possible:
+    if needed > len(possible):
         return (DENY,)
-    if len(possible) == 1:
-        return possible[0]
+    if needed == len(possible):
+        return tuple(rule for rules in possible for rule in rules)
+    if needed > 1:
+        return ({"name": "enough", "atLeast": {"atLeast": needed, "of": [_one(rules) for rules in possible]}},)
     merged = _merged(possible)
-    if merged is None:
-        raise CannotBeSaid("demands differ in more than who may sign, and one rule cannot say: either of them")
-    return (merged,)
+    return ({"name": "any", "anyOf": [_one(rules) for rules in possible]} if merged is None else merged,)
+
+
+def demand_of(rule: Form) -> tuple[str, Any]:
+    """Return what kind of demand a written rule is, and its body."""
+    ((kind, body),) = ((key, value) for key, value in rule.items() if key not in ("name", "platforms"))
+    return kind, body
+
+
+def _one(rules: Rules) -> Form:
+    """Return rules that all have to hold as one demand inside of another."""
+    return rules[0] if len(rules) == 1 else {"allOf": list(rules)}
 
 
 def _merged(alternatives: Sequence[Rules]) -> Form | None:
     """Return one rule by any of all signers, where alternatives are one rule each and alike but for `by: {any: …}`."""
     whom: list[Any] = []
-    demand: tuple[str, Form] | None = None
+    alike: Form = {}
     for rules in alternatives:
-        if len(rules) != 1:
-            return None
         kind, body = demand_of(rules[0])
-        rest: Form = {key: value for key, value in body.items() if key != "by"}
-        if set(body.get("by", ())) != {"any"} or (demand is not None and demand != (kind, rest)):
+        if len(rules) != 1 or kind not in ("signature", "attestation") or set(body["by"]) != {"any"}:
             return None
-        demand = kind, rest
+        bare = {**rules[0], "name": "", kind: {**body, "by": {}}}
+        if bare != (alike or bare):
+            return None
+        alike = bare
         whom += body["by"]["any"]
-    assert demand is not None  # noqa: S101 - there are alternatives
-    kind, rest = demand
-    return {"name": alternatives[0][0]["name"], kind: {"by": {"any": whom}, **rest}}
-
-
-def demand_of(rule: Form) -> tuple[str, Form]:
-    """Return what kind of demand a written rule is, and its body."""
-    ((kind, body),) = ((key, value) for key, value in rule.items() if key not in ("name", "mode", "platforms"))
-    return kind, body
+    kind, body = demand_of(alternatives[0][0])
+    return {**alternatives[0][0], kind: {**body, "by": {"any": whom}}}
