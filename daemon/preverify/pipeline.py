@@ -153,7 +153,10 @@ def settle(
     """
     now = clock.now()
     before = {_key(v): v for v in standing.current}
-    reissue = any(s.valid_until is not None and s.valid_until - now < renew_before for s in standing.live)
+    # A statement that ends with an exception cannot hold for longer: no other one is better.
+    last = {end for v in seen.verdicts if (p := active.named(v.policy)) for end in p.exceptions_ending(v.excepted)}
+    ends = {s.valid_until for s in standing.live if s.valid_until is not None} - last
+    reissue = any(end - now < renew_before for end in ends)
     fresh: list[Verdict] = []
     renewals: list[Renewal] = []
     stands = dict(before)

@@ -17,6 +17,7 @@ from preverify.model.evidence import Gathered
 from preverify.model.reference import Subject
 from preverify.model.verdicts import Answer
 from preverify.policy import rules, trust_schema
+from preverify.policy.exceptions import ExceptionDocument, ExceptionSpec
 from preverify.policy.policies import PolicySet
 from preverify.policy.quorum import BySpec
 from preverify.policy.rules import SPECS
@@ -58,6 +59,9 @@ LABELS = {
     "metadata",
     "spec",
     "name",
+    "owner",
+    "reason",
+    "ticket",
 }  # frames and names; wrong ones do not load (test_documents)
 
 
@@ -272,6 +276,8 @@ def written_parts() -> Iterator[type[BaseModel]]:
         Metadata,
         SignersDocument,
         PolicyDocument,
+        ExceptionSpec,
+        ExceptionDocument,
     )
 
 
@@ -284,7 +290,7 @@ def test_no_written_part_is_forgotten() -> None:
     assert {*of_rules()} >= {part for part in SPECS.values() if issubclass(part, Part)}
     here = {part for part in below(Part) if part.__module__ != trust_schema.__name__}
     assert here == {*written_parts(), *ELSEWHERE, RuleBase, OneDemand, *below(OneDemand)}
-    assert set(KINDS.values()) == {SignersDocument, PolicyDocument, trust_schema.TrustDocument}
+    assert set(KINDS.values()) == {SignersDocument, PolicyDocument, ExceptionDocument, trust_schema.TrustDocument}
 
 
 @pytest.mark.parametrize("field", list(TABLE))

@@ -22,6 +22,7 @@ MAX_PAYLOAD_BYTES = 96 * 1024
 VALID_UNTIL = "urn:preverify:validUntil"
 GENERATION = "urn:preverify:generation"
 POLICIES = "urn:preverify:policies"
+EXCEPTIONS = "urn:preverify:exceptions"
 VERDICTS = "urn:preverify:verdicts"
 _PROFILE = "urn:preverify:profile:"
 
@@ -61,6 +62,7 @@ def build(
     validity: timedelta,
     input_attestations: Sequence[Digest],
     now: datetime,
+    ends: datetime | None = None,
 ) -> Statement:
     """Return the statement that `subject` passed `profile`, from the verdicts that say so.
 
@@ -79,6 +81,8 @@ def build(
         validity: How long the statement holds, from the latest decision on.
         input_attestations: Manifests of the evidence that the verdicts rest on, in the subject's repository.
         now: The clock's time; only used to refuse.
+        ends: When the first exception ends that a verdict rests on: the statement does not hold for longer. None where
+            there is none.
 
     Raises:
         BadInput: a verdict that is not passed, about something else or of no policy of the profile, a policy without
@@ -90,7 +94,7 @@ def build(
     _check_set(subject, verdicts, policies)
     latest = max(v.decided_at for v in verdicts)
     verified_at = latest.astimezone(UTC).replace(microsecond=0)
-    valid_until = verified_at + validity
+    valid_until = verified_at + validity if ends is None else min(verified_at + validity, ends)
     if latest - now > MAX_SKEW:
         raise BadInput(
             f"the clock says {rfc3339(now)}, a verdict was decided at {rfc3339(latest)}: set the clock before signing"
@@ -114,6 +118,8 @@ def build(
         POLICIES: dict(policies),
         VERDICTS: sorted(v.id for v in verdicts),
     }
+    if exceptions := sorted({name for verdict in verdicts for name in verdict.excepted}):
+        predicate[EXCEPTIONS] = exceptions
     document: dict[str, Any] = {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": str(subject.repository), "digest": {subject.digest.algorithm: subject.digest.hex}}],

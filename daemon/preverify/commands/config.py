@@ -19,6 +19,7 @@ class Kind(StrEnum):
     """Documents that have a schema."""
 
     CONFIG = "Config"
+    EXCEPTION = "Exception"
     POLICY = "Policy"
     SIGNERS = "Signers"
     TRUST = "Trust"

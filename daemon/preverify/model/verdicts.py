@@ -40,7 +40,8 @@ class RuleResult:
     `counted` is False for audit rules: evaluated, reported and left out of the verdict.
     `evidence` lists the ids of the evidence that the outcome rests on. `degraded`: passed although something failed
     that its trust policy only logs; nothing is published on it. `until`: passed, but time alone ends it then (None:
-    never); it is part of the verdict's `valid_until`, and not kept here.
+    never); it is part of the verdict's `valid_until`, and not kept here. `excepted`: passed only because of these
+    exceptions. `warns`: a rule in warn mode, which answers tell where it does not hold.
     """
 
     rule: str
@@ -51,6 +52,8 @@ class RuleResult:
     evidence: tuple[str, ...] = ()
     degraded: bool = False
     until: datetime | None = None
+    excepted: tuple[str, ...] = ()
+    warns: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,11 @@ class Verdict:
         return any(r.degraded for r in self.rules if r.counted)
 
     @property
+    def excepted(self) -> tuple[str, ...]:
+        """Return the names of the exceptions that the verdict rests on, sorted."""
+        return tuple(sorted({name for r in self.rules if r.counted for name in r.excepted}))
+
+    @property
     def reasons(self) -> tuple[RuleResult, ...]:
         """Return the counted results that keep this verdict from passing, worst evidence first; all where passed."""
         counted = tuple(r for r in self.rules if r.counted)
@@ -100,6 +108,7 @@ class PolicyAnswer:
     decided_at: datetime | None
     valid_until: datetime | None
     reasons: tuple[tuple[str, str, str], ...]  # (rule, reason code, detail)
+    warnings: tuple[str, ...] = ()  # rules in warn mode that do not hold, and exceptions that were needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

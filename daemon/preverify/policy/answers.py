@@ -1,6 +1,6 @@
 """Verdicts to an answer. This is the hot path: values in, one value out, nothing looked up elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -8,10 +8,11 @@ from typing import Literal
 from preverify.model.digest import Digest
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository
-from preverify.model.verdicts import Answer, AnswerState, Mode, PolicyAnswer, Verdict
+from preverify.model.verdicts import Answer, AnswerState, Mode, Outcome, PolicyAnswer, Verdict
 from preverify.policy.policies import Policy, PolicySet
 
 _NONE = timedelta(0)
+_MAX_WARNING = 256
 _STATES = {
     "passed": AnswerState.VERIFIED,
     "failed": AnswerState.DENIED,
@@ -110,7 +111,17 @@ def part_of(verdict: Verdict, mode: Mode) -> PolicyAnswer:
         decided_at=verdict.decided_at,
         valid_until=verdict.valid_until,
         reasons=tuple((r.rule, r.reason.value, r.detail) for r in verdict.reasons),
+        warnings=tuple(_remarks(verdict)),
     )
+
+
+def _remarks(verdict: Verdict) -> Iterator[str]:
+    """Yield what callers are told beside the verdict: exceptions that were needed, warn rules that do not hold."""
+    for result in verdict.rules:
+        if result.excepted and result.counted:
+            yield f"rule {result.rule}: {result.detail}"[:_MAX_WARNING]
+        elif result.warns and result.outcome is not Outcome.PASSED:
+            yield f"rule {result.rule} (warn): {result.reason.value}: {result.detail}"[:_MAX_WARNING]
 
 
 def worst(answers: Sequence[Answer], *, considered: int, digest: str = "", generation: int = 0) -> Answer:
@@ -183,13 +194,18 @@ def _reason(part: PolicyAnswer) -> tuple[str, str]:
 
 
 def _warnings(parts: Sequence[PolicyAnswer], *, enforced: bool) -> tuple[str, ...]:
-    """Warn of every policy in `warn` mode that has not passed; where nothing is enforced, of those in `audit` too."""
-    texts = []
+    """Warn of every policy in `warn` mode that has not passed; where nothing is enforced, of those in `audit` too.
+
+    What policies that are not silent remark on single rules is told as well.
+    """
+    texts: list[str] = []
     for part in parts:
-        silent = part.mode is Mode.ENFORCE or (part.mode is Mode.AUDIT and enforced)
-        if not silent and part.verdict != "passed":
+        if part.mode is Mode.AUDIT and enforced:
+            continue
+        if part.mode is not Mode.ENFORCE and part.verdict != "passed":
             code, detail = _reason(part)
-            texts.append(f"policy {part.policy} ({part.mode.value}): {code or part.verdict}: {detail}"[:256])
+            texts.append(f"policy {part.policy} ({part.mode.value}): {code or part.verdict}: {detail}"[:_MAX_WARNING])
+        texts += [f"policy {part.policy}, {remark}"[:_MAX_WARNING] for remark in part.warnings]
     return tuple(texts)
 
 

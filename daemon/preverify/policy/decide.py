@@ -11,7 +11,9 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
 from preverify.model.tags import Tags
 from preverify.model.verdicts import Mode, Outcome, RuleResult, Verdict
+from preverify.policy.exceptions import excused
 from preverify.policy.policies import Policy
+from preverify.policy.rules import Rule
 from preverify.policy.rules.evidence import earliest, reached
 from preverify.policy.views import Views
 
@@ -48,7 +50,7 @@ def decide(
         tags: What is known of the subject's tags; None where nobody asked.
     """
     views = Views(gathered, findings, now, contents, tags)
-    checked = tuple(views.check(rule, policy.platforms_of(rule.name)) for rule in policy.rules)
+    checked = tuple(_checked(policy, rule, views) for rule in policy.rules)
     ends = earliest(r.until for r in checked if r.counted)
     results = tuple(r if r.until is None else replace(r, until=None) for r in checked)
     outcome = _outcome(results)
@@ -68,6 +70,19 @@ def decide(
         valid_until=_sooner(now + policy.valid_for, ends) if outcome is Outcome.PASSED else None,
         due_at=_sooner(now + _pause(outcome, policy, attempts, max(waits, default=timedelta(0))), ends),
     )
+
+
+def _checked(policy: Policy, rule: Rule, views: Views) -> RuleResult:
+    """Return what a rule says, under the exceptions of its policy."""
+    platforms = policy.platforms_of(rule.name)
+
+    def again(vulnerabilities: frozenset[str]) -> RuleResult:
+        return replace(views, excepted=vulnerabilities).check(rule, platforms)
+
+    result = views.check(rule, platforms)
+    if policy.exceptions:
+        result = excused(result, policy.exceptions, views.gathered, now=views.now, again=again)
+    return replace(result, warns=True) if rule.mode is Mode.WARN else result
 
 
 def _sooner(moment: datetime, ends: datetime | None) -> datetime:

@@ -12,13 +12,15 @@ from preverify.model.strict_yaml import Document
 from preverify.model.trust import Trust
 from preverify.model.validation import nearest, validate
 from preverify.model.verdicts import Mode
+from preverify.policy.compile_exceptions import with_exceptions
 from preverify.policy.compile_signers import compile_signers
+from preverify.policy.exceptions import ExceptionDocument
 from preverify.policy.image_globs import image_glob
 from preverify.policy.places import Path, refusal
 from preverify.policy.policies import API_VERSION, Policy, PolicySet, compiled
 from preverify.policy.quorum import BySpec, Quorum, Signer
 from preverify.policy.rules import Rule
-from preverify.policy.schema import KINDS, PolicyDocument, PolicySpec, SignersDocument
+from preverify.policy.schema import KINDS, PolicyDocument, PolicySpec, SignersDocument, Written
 from preverify.policy.trust_documents import (
     ListFiles,
     ReadFile,
@@ -63,6 +65,7 @@ def load(
     policies: list[tuple[Document, PolicyDocument]] = []
     written_signers: _Signers = []
     trusts: _Trusts = []
+    exceptions: list[tuple[Document, ExceptionDocument]] = []
     for name, data in files:
         for document in strict_yaml.read(data, name=name):
             typed = validate(_kind(document), document)
@@ -70,6 +73,8 @@ def load(
                 policies.append((document, typed))
             elif isinstance(typed, SignersDocument):
                 written_signers.append((document, typed))
+            elif isinstance(typed, ExceptionDocument):
+                exceptions.append((document, typed))
             else:
                 trusts.append((document, typed))
     if len(policies) > MAX_POLICIES:
@@ -94,7 +99,7 @@ def load(
         if policy.name in compiled_policies:
             raise refusal(document, ("metadata", "name"), f"there is another policy named {policy.name!r}")
         compiled_policies[policy.name] = policy
-    return PolicySet.of(compiled_policies, signers, trust)
+    return PolicySet.of(with_exceptions(compiled_policies, exceptions), signers, trust)
 
 
 def _no_roots(request: RootRequest) -> bytes:
@@ -119,7 +124,7 @@ def _wanted_roots(signers: _Signers, trusts: _Trusts) -> frozenset[str]:
     return frozenset(wanted)
 
 
-def _kind(document: Document) -> type[PolicyDocument] | type[SignersDocument] | type[TrustDocument]:
+def _kind(document: Document) -> type[Written]:
     value: Any = document.value
     if not isinstance(value, dict):
         raise refusal(document, (), "expected a mapping with apiVersion, kind, metadata and spec")

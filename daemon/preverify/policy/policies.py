@@ -1,8 +1,8 @@
 """Compiled policies: what decides. Every value here has one canonical form, and digests are over that form."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Self, TypeVar
 
@@ -16,6 +16,7 @@ from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.reference import Repository
 from preverify.model.trust import Trust, epoch_of
 from preverify.model.verdicts import Mode
+from preverify.policy.exceptions import PolicyException
 from preverify.policy.quorum import Signer
 from preverify.policy.rules import RULES, Rule
 from preverify.policy.signers import rebuilt as rebuilt_signer
@@ -41,6 +42,7 @@ class Policy:
         platforms: Whose evidence counts for rules that do not say otherwise: the index's or that of its children.
         valid_for: How long a passed verdict holds for lookups.
         own_platforms: What rules say otherwise, by their names, in the order of the rules.
+        exceptions: By name: what passes for a while though it does not hold.
         trust: The roots and stores that the signers' anchors refer to.
     """
 
@@ -54,20 +56,19 @@ class Policy:
     rules: tuple[Rule, ...]
     exclude: tuple[str, ...] = ()
     own_platforms: tuple[tuple[str, Platforms], ...] = ()
+    exceptions: tuple[PolicyException, ...] = ()
     trust: Trust = field(default_factory=Trust, compare=False, repr=False)
 
     def matches(self, repository: Repository) -> bool:
         """Say whether the policy is about images of `repository`, named as its source names it."""
         name = str(repository)
-        return any(globs.matches(pattern, name) for pattern in self.images) and not any(
-            globs.matches(pattern, name) for pattern in self.exclude
-        )
+        return globs.matches_any(self.images, name) and not globs.matches_any(self.exclude, name)
 
     def holds_in(self, namespace: str | None) -> bool:
         """Say whether the policy applies in a namespace (None: asked outside of any)."""
         if not self.namespaces:
             return True
-        return namespace is not None and any(globs.matches(pattern, namespace) for pattern in self.namespaces)
+        return namespace is not None and globs.matches_any(self.namespaces, namespace)
 
     @property
     def signers(self) -> tuple[Signer, ...]:
@@ -102,6 +103,10 @@ class Policy:
         counted = [self.platforms_of(rule.name) for rule in self.rules if rule.mode is Mode.ENFORCE]
         return all(any(demanded.covers(each) for each in platforms) for demanded in counted)
 
+    def exceptions_ending(self, names: Collection[str]) -> tuple[datetime, ...]:
+        """Return when the exceptions of these names end."""
+        return tuple(each.expires for each in self.exceptions if each.name in names)
+
     @property
     def trust_epoch(self) -> str:
         """Return the id of the trust that verdicts of this policy rest on beyond the keys that it names."""
@@ -119,7 +124,11 @@ class Policy:
             "signers": {s.name: s.canonical(self.trust.names()) for s in self.signers},
             "require": [self._canonical_rule(rule) for rule in self.rules],
         }
-        return form | {"exclude": list(self.exclude)} if self.exclude else form
+        if self.exclude:
+            form["exclude"] = list(self.exclude)
+        if self.exceptions:
+            form["exceptions"] = [each.canonical() for each in self.exceptions]
+        return form
 
     def _canonical_rule(self, rule: Rule) -> dict[str, Any]:
         form: dict[str, Any] = {"name": rule.name, "mode": rule.mode.value, rule.KIND: rule.canonical()}
@@ -139,6 +148,7 @@ def compiled(
     trust: Trust,
     own_platforms: Mapping[str, Platforms],
     exclude: tuple[str, ...] = (),
+    exceptions: Iterable[PolicyException] = (),
 ) -> Policy:
     """Build a policy with its digest. The order of globs means nothing; that of rules only orders reasons."""
     named = tuple((r.name, own) for r in rules if (own := own_platforms.get(r.name, platforms)) != platforms)
@@ -152,10 +162,23 @@ def compiled(
         "valid_for": valid_for,
         "rules": rules,
         "own_platforms": named,
+        "exceptions": _by_name(exceptions),
         "trust": trust,
     }
-    draft = Policy(digest="", **parts)
-    return Policy(digest=_digest(canonical_json(draft.canonical())), **parts)
+    return _named_by_content(Policy(digest="", **parts))
+
+
+def excepting(policy: Policy, exceptions: Iterable[PolicyException]) -> Policy:
+    """Return a policy with exceptions: another policy, with a digest of its own."""
+    return _named_by_content(replace(policy, exceptions=_by_name(exceptions)))
+
+
+def _by_name(exceptions: Iterable[PolicyException]) -> tuple[PolicyException, ...]:
+    return tuple(sorted(exceptions, key=lambda each: each.name))
+
+
+def _named_by_content(draft: Policy) -> Policy:
+    return replace(draft, digest=_digest(canonical_json(draft.canonical())))
 
 
 def canonical_json(value: Any) -> bytes:
@@ -296,6 +319,7 @@ def _rebuilt(form: Mapping[str, Any], trust: Trust) -> Policy:
         valid_for=timedelta(seconds=form["validForSeconds"]),
         rules=tuple(_rebuilt_rule(rule, signers) for rule in form["require"]),
         own_platforms={r["name"]: Platforms.of(r["platforms"]) for r in form["require"] if "platforms" in r},
+        exceptions=[PolicyException.from_canonical(each) for each in form.get("exceptions", ())],
         trust=trust,
     )
 

@@ -1,7 +1,7 @@
 """The written form of policies and signers. Field docstrings are the manual; JSON Schemas are made from here."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, create_model, model_validator
@@ -11,12 +11,13 @@ from preverify.model.fulcio import NAMES
 from preverify.model.platforms import THE_INDEX, Platforms
 from preverify.model.validation import nearest
 from preverify.model.verdicts import Mode
+from preverify.policy.exceptions import ExceptionDocument
 from preverify.policy.patterns import pattern
 from preverify.policy.rules import SPECS
 from preverify.policy.rules.combined import OneDemand, fields
 from preverify.policy.signers import KeylessIdentity
 from preverify.policy.trust_schema import FileName, TrustDocument
-from preverify.policy.wire import Metadata, Name, Part, in_seconds, whole_seconds
+from preverify.policy.wire import Metadata, Moment, Name, Part, in_seconds, whole_seconds
 
 Validity = Annotated[
     timedelta,
@@ -50,25 +51,6 @@ PlatformsWord = Annotated[
 
 LogWord = Annotated[Log, Field(strict=False)]
 StampsWord = Annotated[Stamps, Field(strict=False)]
-
-
-def _moment(value: object) -> datetime:
-    text = value.isoformat() if isinstance(value, datetime) else value
-    try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(f'{str(value)[:40]!r} is no moment, expected a quoted text like "2026-01-02T00:00:00Z"')
-    return moment.astimezone(UTC)
-
-
-Moment = Annotated[
-    datetime,
-    BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-    PlainSerializer(lambda value: value.isoformat()),
-]
 
 
 class KeySpec(Part):
@@ -231,7 +213,6 @@ class RuleBase(OneDemand):
     """One demand. Exactly one kind of demand stands in a rule."""
 
     later: ClassVar[Mapping[str, str]] = {
-        "vulnerabilities": "it checks signatures and attestations",
         "cel": "it checks signatures and attestations",
         "sbom": "it checks signatures and attestations",
     }
@@ -257,7 +238,7 @@ class PolicySpec(Part):
     """What images the policy is about, and what it demands of them."""
 
     later: ClassVar[Mapping[str, str]] = {
-        "exceptions": "narrow `images`, or give the policy `mode: warn` for a while",
+        "exceptions": "write a document of the kind Exception, which names the policy",
         "tags": "tags do not take part; verdicts are about digests",
     }
 
@@ -287,7 +268,9 @@ class PolicyDocument(Part):
     spec: PolicySpec
 
 
-KINDS: Mapping[str, type[SignersDocument] | type[PolicyDocument] | type[TrustDocument]] = {
+Written = SignersDocument | PolicyDocument | TrustDocument | ExceptionDocument
+KINDS: Mapping[str, type[Written]] = {
+    "Exception": ExceptionDocument,
     "Policy": PolicyDocument,
     "Signers": SignersDocument,
     "Trust": TrustDocument,

@@ -1,28 +1,17 @@
 """The written form of trust: roots and stores that signers name. Field docstrings are the manual."""
 
 import re
-from datetime import datetime
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from preverify.model.hosts import is_loopback_host
 from preverify.model.trust import Period
-from preverify.policy.wire import Metadata, Name, Part
+from preverify.policy.wire import Metadata, Moment, Name, Part
 
 _STORE = re.compile(r"(?:ca|signingAuthority|tsa):[a-zA-Z0-9_.-]{1,128}")
 _ORIGIN = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
-
-
-def _moment(value: object) -> datetime:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(f"{str(value)[:40]!r} is no moment, expected date, time and zone: 2026-01-02T10:00:00Z")
-    return moment
 
 
 def _file(text: str) -> str:
@@ -58,7 +47,6 @@ def _origin(text: str) -> str:
     return text
 
 
-Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 FileName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_file)]
 FileNames = Annotated[tuple[FileName, ...], Field(min_length=1, max_length=20, strict=False)]
 StoreName = Annotated[str, AfterValidator(_store_name)]

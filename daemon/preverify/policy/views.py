@@ -11,9 +11,10 @@ from preverify.model.findings import Finding
 from preverify.model.platforms import Platforms
 from preverify.model.reasons import Reason
 from preverify.model.tags import Tags
-from preverify.model.verdicts import Mode, Outcome, RuleResult
+from preverify.model.verdicts import Outcome, RuleResult
 from preverify.policy.rules import Rule
 from preverify.policy.rules.evidence import Look, earliest
+from preverify.policy.rules.results import result
 
 _MAX_NAMED = 5
 
@@ -31,6 +32,7 @@ class Views:
     now: datetime
     contents: Mapping[str, Content] = field(default_factory=dict)
     tags: Tags | None = None
+    excepted: frozenset[str] = frozenset()
 
     def check(self, rule: Rule, platforms: Platforms) -> RuleResult:
         """Return what `rule` says of the manifests that `platforms` are about."""
@@ -40,7 +42,7 @@ class Views:
             return self._alone(rule, platforms)
         image = self.gathered.image
         if not image.children:
-            return _result(rule, Outcome.FAILED, Reason.PLATFORM_MISSING, "the index has no manifest that could be run")
+            return result(rule, Outcome.FAILED, Reason.PLATFORM_MISSING, "the index has no manifest that could be run")
         if len(image.platforms) != len(image.children):
             return _unread(rule)
         if missing := platforms.missing(image.platforms):
@@ -72,7 +74,7 @@ class Views:
         if child is None:
             return _unread(rule)
         if child.flaw is not None:
-            return _result(rule, Outcome.FAILED, child.flaw.reason, child.flaw.detail)
+            return result(rule, Outcome.FAILED, child.flaw.reason, child.flaw.detail)
         if not child.held:
             return _unobtained(rule, child)
         return rule.check(self._look(child, digest))
@@ -87,6 +89,7 @@ class Views:
             gathered=gathered,
             contents=self.contents,
             tags=self.tags,
+            excepted=self.excepted,
         )
 
 
@@ -100,19 +103,19 @@ class _Part(NamedTuple):
 def _missing(rule: Rule, missing: Sequence[str], present: Sequence[str]) -> RuleResult:
     there = ", ".join(dict.fromkeys(each for each in present if each)) or "no manifest that says its platform"
     detail = f"{', '.join(missing)} is not there, only {there[:200]}"
-    return _result(rule, Outcome.FAILED, Reason.PLATFORM_MISSING, detail)
+    return result(rule, Outcome.FAILED, Reason.PLATFORM_MISSING, detail)
 
 
 def _unread(rule: Rule) -> RuleResult:
     detail = "the evidence of its platforms was not read when the index was last looked at"
-    return _result(rule, Outcome.UNDECIDED, Reason.REGISTRY_UNAVAILABLE, detail)
+    return result(rule, Outcome.UNDECIDED, Reason.REGISTRY_UNAVAILABLE, detail)
 
 
 def _unobtained(rule: Rule, gathered: Gathered) -> RuleResult:
     if not gathered.unobtained:
         return _unread(rule)
     first = gathered.unobtained[0]
-    return _result(rule, Outcome.UNDECIDED, first.reason, f"{first.what}: {first.detail}")
+    return result(rule, Outcome.UNDECIDED, first.reason, f"{first.what}: {first.detail}")
 
 
 def _together(rule: Rule, parts: Sequence[_Part]) -> RuleResult:
@@ -125,7 +128,7 @@ def _together(rule: Rule, parts: Sequence[_Part]) -> RuleResult:
             detail = f"{bad[0].platform}{others}: {bad[0].result.detail}"
             return replace(bad[0].result, detail=detail, evidence=evidence)
     details = dict.fromkeys(part.result.detail for part in parts)
-    return _result(
+    return result(
         rule,
         Outcome.PASSED,
         Reason.OK,
@@ -133,26 +136,4 @@ def _together(rule: Rule, parts: Sequence[_Part]) -> RuleResult:
         evidence=evidence,
         degraded=any(part.result.degraded for part in parts),
         until=earliest(part.result.until for part in parts),
-    )
-
-
-def _result(
-    rule: Rule,
-    outcome: Outcome,
-    reason: Reason,
-    detail: str,
-    *,
-    evidence: tuple[str, ...] = (),
-    degraded: bool = False,
-    until: datetime | None = None,
-) -> RuleResult:
-    return RuleResult(
-        rule=rule.name,
-        outcome=outcome,
-        reason=reason,
-        detail=detail,
-        counted=rule.mode is Mode.ENFORCE,
-        evidence=evidence,
-        degraded=degraded,
-        until=until,
     )

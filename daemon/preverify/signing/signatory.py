@@ -13,10 +13,11 @@ from preverify.model.evidence import Evidence, Gathered
 from preverify.model.needs import Need
 from preverify.model.reference import Subject
 from preverify.model.strict_json import parse as parse_json
-from preverify.model.verdicts import Outcome, Verdict
+from preverify.model.verdicts import Outcome, RuleResult, Verdict
 from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet
 from preverify.policy.policies import Policy
+from preverify.policy.rules.evidence import earliest
 from preverify.ports import Clock, GenerationRow, Generations, History, SignedStatement, Statements, StoredStatement
 from preverify.signing.journal import Journal
 from preverify.signing.sealer import Sealer
@@ -87,6 +88,7 @@ class Signatory:
             validity=self._validity,
             input_attestations=inputs,
             now=now,
+            ends=_first_end(verdicts, profile),
         )
         payload, valid_until = self._once(row, built, now)
         return SignedStatement(envelope=self._seal(payload), key_id=self._sealer.own.id, valid_until=valid_until)
@@ -197,7 +199,7 @@ class Signatory:
         # Not for longer; for less where revocation data has been renewed since.
         if verdict.valid_until is None or again.valid_until is None or verdict.valid_until > again.valid_until:
             raise BadInput(f"verdict {verdict.id} is not valid for as long as {policy.name} says")
-        if [r for r in verdict.rules if r.counted] != [r for r in again.rules if r.counted]:
+        if _comparable(verdict) != _comparable(again):
             raise BadInput(f"verdict {verdict.id} and its findings do not agree on the rules of {policy.name}")
 
     def _once(self, row: StoredStatement, built: statement.Statement, now: datetime) -> tuple[bytes, datetime]:
@@ -225,6 +227,18 @@ def _policy_of(verdict: Verdict, profile: Sequence[Policy]) -> Policy:
     raise BadInput(
         f"verdict {verdict.id} is under {verdict.policy}@{verdict.policy_digest}, which is no enforcing policy of the "
         f"active profile for {verdict.subject.repository}"
+    )
+
+
+def _comparable(verdict: Verdict) -> list[RuleResult]:
+    """Return the counted rules. What an exception lets pass may fail for less where less evidence is at hand."""
+    return [replace(r, detail="") if r.excepted else r for r in verdict.rules if r.counted]
+
+
+def _first_end(verdicts: Sequence[Verdict], profile: Sequence[Policy]) -> datetime | None:
+    """Return when the first exception ends that one of the verdicts rests on; None where none does."""
+    return earliest(
+        end for verdict in verdicts for end in _policy_of(verdict, profile).exceptions_ending(verdict.excepted)
     )
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -178,3 +179,21 @@ def test_too_many_policies_for_one_statement() -> None:
 def test_small_things() -> None:
     assert profile_uri("default") == "urn:preverify:profile:default"
     assert rfc3339(datetime(2026, 1, 2, 12, tzinfo=timezone(timedelta(hours=2)))) == "2026-01-02T10:00:00Z"
+
+
+def test_exceptions_are_stated_and_end_the_statement() -> None:
+    """Whoever reads it has to see that something was let pass, and must not believe it for longer than that."""
+    rule = passed(SUBJECT, at=AT).rules[0]
+    one = replace(passed(SUBJECT, name="v_1", at=AT, policy="a"), rules=(replace(rule, excepted=("hotfix", "b")),))
+    two = replace(passed(SUBJECT, name="v_2", at=AT, policy="b"), rules=(replace(rule, excepted=("a", "b")),))
+    quiet = (replace(rule, counted=False, excepted=("audited",)), rule)
+    built = make((one, two), ends=AT.replace(microsecond=0) + timedelta(hours=1))
+    predicate = json.loads(built.payload)["predicate"]
+    assert predicate["urn:preverify:exceptions"] == ["a", "b", "hotfix"]
+    assert predicate["urn:preverify:validUntil"] == "2026-01-02T11:00:00Z"
+    assert built.valid_until == datetime(2026, 1, 2, 11, tzinfo=UTC)
+    later = make((one,), ends=AT + timedelta(days=30))
+    assert later.valid_until == datetime(2026, 1, 9, 10, tzinfo=UTC)
+    assert make((replace(passed(SUBJECT, at=AT), rules=quiet),)).payload == GOLDEN
+    with pytest.raises(BadInput, match="would have ended"):
+        make((one,), ends=AT)

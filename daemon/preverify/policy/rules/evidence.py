@@ -34,6 +34,8 @@ class Look:
         contents: What long documents say, by the digest of their statement (`Finding.statement`). What is missing here
             could not be read.
         tags: What is known of the deployed image's tags; None where nobody asked.
+        excepted: Names of vulnerabilities that are excepted for this image now: rules about vulnerabilities pass over
+            them as if they were not there.
     """
 
     findings: Sequence[Finding]
@@ -44,6 +46,7 @@ class Look:
     gathered: Gathered | None = None
     contents: Mapping[str, Content] = field(default_factory=dict)
     tags: Tags | None = None
+    excepted: frozenset[str] = frozenset()
 
 
 def _never(finding: Finding) -> datetime | None:
