@@ -4,6 +4,8 @@ The grammar, whole: `**` stands for any characters, slashes included, also for n
 also for none; every other character for itself. There are no classes, no braces, no negation and no escapes.
 """
 
+from collections.abc import Iterable
+
 from preverify.model.errors import BadInput
 
 MAX_LENGTH = 300
@@ -44,6 +46,11 @@ def matches(pattern: str, name: str) -> bool:
     if not name.startswith(pattern[:star]):
         return False
     return _matches_tokens(_tokens(pattern[star:]), name[star:])
+
+
+def matches_any(patterns: Iterable[str], name: str) -> bool:
+    """Say whether the whole of `name` matches one of `patterns`."""
+    return any(matches(pattern, name) for pattern in patterns)
 
 
 def _tokens(pattern: str) -> tuple[str, ...]:

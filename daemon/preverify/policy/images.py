@@ -134,6 +134,11 @@ def image_facts(gathered: Gathered | None) -> ImageFacts | Unread:
         return _void(error.reason, f"the configuration: {error.detail}")
 
 
+def said(moment: datetime) -> datetime | None:
+    """Return a time, or None where it is what reproducible builds write for "no time"."""
+    return moment if moment.year >= _FIRST_YEAR else None
+
+
 def _void(reason: Reason, detail: str) -> Unread:
     return Unread(outcome=Outcome.FAILED, reason=reason, detail=detail)
 
@@ -202,7 +207,7 @@ def _moment(text: str) -> datetime | None:
         moment = None
     if moment is None:
         raise _malformed(f"created is {text[:40]!r}, expected a time like 2026-01-02T10:00:00Z")
-    return moment if moment.year >= _FIRST_YEAR else None
+    return said(moment)
 
 
 def _malformed(detail: str) -> MalformedEvidence:

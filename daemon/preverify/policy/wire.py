@@ -1,7 +1,7 @@
 """What all written documents share: strict parts that name what they do not know, and what a later version will."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar
 
@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from preverify.model import globs
+from preverify.model.digest import Digest
 from preverify.model.durations import parse_duration
 from preverify.model.errors import BadInput
 
@@ -60,6 +61,19 @@ def _glob(text: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def distinct(words: Iterable[str] | None) -> tuple[str, ...]:
+    """Return words of which neither the order nor the number means anything."""
+    return tuple(sorted(set(words or ())))
+
+
+def _digest(text: str) -> str:
+    try:
+        return str(Digest.parse(text))
+    except BadInput as error:
+        raise ValueError(str(error)) from error
+
+
+DigestWord = Annotated[str, AfterValidator(_digest)]
 Glob = Annotated[str, AfterValidator(_glob)]
 Globs = Annotated[tuple[Glob, ...], Field(min_length=1, strict=False)]
 

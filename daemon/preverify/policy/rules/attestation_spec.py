@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 import rfc8785
 from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
 
-from preverify.model.digest import Digest
-from preverify.model.errors import BadInput
 from preverify.model.verdicts import Mode
 from preverify.policy.attestation_types import PROVENANCE, SUMMARY, TYPES, kind_of, known_type
 from preverify.policy.builders import Accepted
 from preverify.policy.provenance import ProvenanceDemand, is_version, written
 from preverify.policy.quorum import BySpec, Resolve
 from preverify.policy.summaries import SummaryDemand, build_level
-from preverify.policy.wire import Part, in_seconds, whole_seconds
+from preverify.policy.wire import DigestWord, Part, in_seconds, whole_seconds
 
 if TYPE_CHECKING:
     from preverify.policy.rules.attestation import AttestedBy
@@ -57,13 +55,6 @@ def _builder_id(text: str) -> str:
             f"{text[:80]!r} is not a builder's id, expected it exactly, or with one '*' at its end behind '@'"
         )
     return text
-
-
-def _digest(text: str) -> str:
-    try:
-        return str(Digest.parse(text))
-    except BadInput as error:
-        raise ValueError(str(error)) from error
 
 
 def _parameters(given: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +139,7 @@ class AttestationSpec(Part):
         None, min_length=1, strict=False
     )
     """Summaries: levels that were verified: of a SLSA track that one or a higher one, other names as they are."""
-    policy_digest: Annotated[str, AfterValidator(_digest)] | None = Field(None, alias="policyDigest")
+    policy_digest: DigestWord | None = Field(None, alias="policyDigest")
     """Summaries: the digest of the policy that was applied."""
     max_age: Age | None = Field(None, alias="maxAge")
     """Summaries: how old the verification may be. Where the summary grows too old, so does the verdict."""

@@ -14,6 +14,7 @@ from preverify.policy.patterns import pattern
 from preverify.policy.quorum import Quorum, Signer
 from preverify.policy.rules.config_spec import ConfigSpec, Ports, ports
 from preverify.policy.rules.evidence import Look
+from preverify.policy.rules.results import result
 from preverify.policy.secrets import secret_in
 
 __all__ = ["ConfigSpec", "Configured"]
@@ -70,16 +71,11 @@ class Configured:
         """Return PASSED where everything that is demanded holds."""
         image = image_facts(look.gathered)
         if isinstance(image, Unread):
-            return self._say(image.outcome, image.reason, image.detail)
+            return result(self, image.outcome, image.reason, image.detail)
         wrong = list(self._wrong(image.config, image.manifest))
         if wrong:
-            return self._say(Outcome.FAILED, Reason.CONFIG_DENIED, "; ".join(wrong)[:_MAX_DETAIL])
-        return self._say(Outcome.PASSED, Reason.OK, "the configuration has what is demanded")
-
-    def _say(self, outcome: Outcome, reason: Reason, detail: str) -> RuleResult:
-        return RuleResult(
-            rule=self.name, outcome=outcome, reason=reason, detail=detail, counted=self.mode is Mode.ENFORCE
-        )
+            return result(self, Outcome.FAILED, Reason.CONFIG_DENIED, "; ".join(wrong)[:_MAX_DETAIL])
+        return result(self, Outcome.PASSED, Reason.OK, "the configuration has what is demanded")
 
     def _wrong(self, config: ConfigFacts, manifest: ManifestFacts) -> Iterator[str]:
         yield from self._user(config.user)
@@ -115,14 +111,14 @@ class Configured:
         for key in self.required_labels:
             yield from compared(key, bool, "a value")
         for key in sorted(labels):
-            if _matched(key, self.forbidden_labels):
+            if globs.matches_any(self.forbidden_labels, key):
                 yield f"has the label {key[:80]!r}, which is forbidden"
 
     def _env(self, env: tuple[tuple[str, str], ...]) -> Iterator[str]:
         for name, value in env:  # values never leave this function: they may be secrets
-            if _matched(name, self.forbidden_env):
+            if globs.matches_any(self.forbidden_env, name):
                 yield f"sets the environment variable {name[:80]!r}, which is forbidden"
-            if self.no_secrets and (seen := secret_in(name, value)) and not _matched(name, self.allowed_env):
+            if self.no_secrets and (seen := secret_in(name, value)) and not globs.matches_any(self.allowed_env, name):
                 yield f"sets the environment variable {name[:80]!r}, which looks like {seen}"
 
     def _entrypoint(self, entrypoint: tuple[str, ...]) -> Iterator[str]:
@@ -179,13 +175,9 @@ def _root(who: str, trusted: tuple[str, ...]) -> str:
         return ""
     if who.casefold() in _ADMINISTRATORS:
         return f"runs as {who!r}"
-    if _matched(who, trusted):
+    if globs.matches_any(trusted, who):
         return ""
     return f"runs as {who[:80]!r}, whose number is not known here; set a number, or name it in userNames"
-
-
-def _matched(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(globs.matches(each, name) for each in patterns)
 
 
 def _few(words: "tuple[str, ...] | list[str]") -> str:

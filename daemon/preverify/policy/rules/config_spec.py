@@ -9,7 +9,7 @@ from preverify.model.validation import known_keys
 from preverify.model.verdicts import Mode
 from preverify.policy.patterns import pattern
 from preverify.policy.quorum import Resolve
-from preverify.policy.wire import Globs, Part
+from preverify.policy.wire import Globs, Part, distinct
 
 if TYPE_CHECKING:
     from preverify.policy.rules.config import Configured
@@ -132,24 +132,20 @@ class ConfigSpec(Part):
             name=name,
             mode=mode,
             non_root=bool(self.non_root),
-            user_names=_set(self.user_names),
-            users=_set(self.users),
+            user_names=distinct(self.user_names),
+            users=distinct(self.users),
             labels=tuple(sorted(self.labels.items())),
             label_patterns=tuple(sorted(self.label_patterns.items())),
-            required_labels=_set(self.required_labels),
-            forbidden_labels=_set(self.forbidden_labels),
+            required_labels=distinct(self.required_labels),
+            forbidden_labels=distinct(self.forbidden_labels),
             no_secrets=bool(self.secrets),
-            allowed_env=_set(self.allowed_env),
-            forbidden_env=_set(self.forbidden_env),
+            allowed_env=distinct(self.allowed_env),
+            forbidden_env=distinct(self.forbidden_env),
             entrypoint=bool(self.entrypoint),
             entrypoints=tuple(sorted(set(self.entrypoints or ()))),
-            exposed_ports=None if self.exposed_ports is None else _set(self.exposed_ports),
-            forbidden_ports=_set(self.forbidden_ports),
+            exposed_ports=None if self.exposed_ports is None else distinct(self.exposed_ports),
+            forbidden_ports=distinct(self.forbidden_ports),
             no_volumes=bool(self.volumes),
             max_layers=self.max_layers or 0,
             max_size=self.max_size or 0,
         )
-
-
-def _set(words: tuple[str, ...] | None) -> tuple[str, ...]:
-    return tuple(sorted(set(words or ())))
