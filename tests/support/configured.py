@@ -7,6 +7,7 @@ from typing import Any
 
 from preverify.model.digest import Digest
 from preverify.model.evidence import Blob, Flaw, Gathered, Image, Unobtained
+from preverify.model.findings import Finding
 from preverify.model.reference import Subject
 from preverify.model.verdicts import Answer
 from support.asking import ask
@@ -82,10 +83,10 @@ def index(children: Mapping[str, Gathered]) -> Gathered:
     )
 
 
-def answer(demand: str, seen: Gathered, **asked: Any) -> Answer:
+def answer(demand: str, seen: Gathered, *findings: Finding, **asked: Any) -> Answer:
     """Ask about an image under a policy with the one demand `kind: …`, in YAML flow text."""
     subject = replace(seen, image=replace(seen.image, subject=SUBJECT))
-    return ask(policy_set(policy_text(f"[{{name: x, {demand}}}]")), seen=subject, **asked)
+    return ask(policy_set(policy_text(f"[{{name: x, {demand}}}]")), *findings, seen=subject, **asked)
 
 
 def answers(kept: str, violated: str, seen: Gathered, **asked: Any) -> tuple[Answer, Answer]:

@@ -9,10 +9,14 @@ from preverify.model.needs import Need
 from preverify.model.verdicts import Mode, RuleResult
 from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.attestation import AttestationSpec, AttestedBy
+from preverify.policy.rules.base_image import BaseImageSpec, BuiltOn
 from preverify.policy.rules.combined import AllOfSpec, AnyOfSpec, AtLeastSpec, Not, NotSpec, Several, nested_spec
 from preverify.policy.rules.config import ConfigSpec, Configured
 from preverify.policy.rules.evidence import Look
+from preverify.policy.rules.image_age import Aged, ImageAgeSpec
+from preverify.policy.rules.repositories import ComesFrom, RepositoriesSpec
 from preverify.policy.rules.signature import SignatureSpec, SignedBy
+from preverify.policy.rules.tags import Tagged, TagsSpec
 
 
 class Rule(Protocol):
@@ -44,7 +48,9 @@ class Spec(Protocol):
     def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> Rule: ...
 
 
-RULES: Mapping[str, type[Rule]] = {rule.KIND: rule for rule in (SignedBy, AttestedBy, Several, Not, Configured)}
+RULES: Mapping[str, type[Rule]] = {
+    rule.KIND: rule for rule in (SignedBy, AttestedBy, Several, Not, Configured, BuiltOn, Aged, ComesFrom, Tagged)
+}
 SPECS: Mapping[str, type[BaseModel]] = {
     SignedBy.KIND: SignatureSpec,
     AttestedBy.KIND: AttestationSpec,
@@ -53,6 +59,10 @@ SPECS: Mapping[str, type[BaseModel]] = {
     Several.KIND: AtLeastSpec,
     Not.KIND: NotSpec,
     Configured.KIND: ConfigSpec,
+    BuiltOn.KIND: BaseImageSpec,
+    Aged.KIND: ImageAgeSpec,
+    ComesFrom.KIND: RepositoriesSpec,
+    Tagged.KIND: TagsSpec,
 }
 NESTED = nested_spec(SPECS)
 """The written form of a demand inside of another one."""
