@@ -10,9 +10,7 @@ import pytest
 
 import corpus
 from preverify.model.digest import Digest
-from preverify.policy.importers import containers_policy
-from preverify.policy.importers.draft import Imported, Remarks, assemble
-from preverify.policy.importers.fields import documents
+from preverify.policy.importers import Imported, translate
 from preverify.verify.formats.cosign_legacy import SIGNATURE_ANNOTATION, SIMPLE_SIGNING
 from support import import_oracles, registries, signed
 from support.import_oracles import FIXTURES
@@ -20,6 +18,17 @@ from support.import_oracles import FIXTURES
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "import" / "containers-policy"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
+OPENSHIFT = VECTORS.parent / "openshift"
+OBJECTS = sorted(path.stem for path in OPENSHIFT.glob("*.yaml"))
+NO_OBJECT_PASSES = {
+    "public-key-of-another",
+    "logged-elsewhere",
+    "fulcio-issuer",
+    "fulcio-mail",
+    "fulcio-authority",
+    "fulcio-log",
+    "exact-repository-of-another",
+}
 POLICIES = sorted(path.stem for path in VECTORS.glob("*.json"))
 
 NONE_PASSES = {
@@ -40,10 +49,7 @@ Asking = Callable[[Path, Sequence[str]], Mapping[str, str]]
 
 def imported(policy: Path) -> Imported:
     """Import a policy; the files that it names are those of the fixtures."""
-    remarks = Remarks()
-    found = documents(policy.name, policy.read_bytes())
-    drafts = containers_policy.translate(found, read_file=lambda name: (FIXTURES / name).read_bytes(), remarks=remarks)
-    return assemble(drafts, remarks)
+    return translate([(policy.name, policy.read_bytes())], lambda name: (FIXTURES / name).read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +176,16 @@ def test_names_in_payloads_count_as_there(tool: Tool, tmp_path: Path, configured
             assert {n: bool(why) for n, why in ours.items()} == {n: bool(why) for n, why in theirs.items()}, kind
             assert not all(theirs.values()), kind
             assert any(theirs.values()), kind
+
+
+@pytest.mark.tools
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("objects", OBJECTS)
+def test_objects_of_openshift_mean_what_nodes_are_told(objects: str, ask: Asking, tmp_path: Path) -> None:
+    """Each beside the policy.json that nodes get for it, in the namespace `shop`."""
+    names = import_oracles.references()
+    theirs = ask(OPENSHIFT / f"{objects}.json", names)
+    found = translate([("objects.yaml", (OPENSHIFT / f"{objects}.yaml").read_bytes())], {}.__getitem__)
+    ours = import_oracles.passes(import_oracles.loaded(found, tmp_path), names, namespace="shop")
+    assert {n for n, why in ours.items() if not why} == {n for n, why in theirs.items() if not why}
+    assert all(theirs.values()) == (objects in NO_OBJECT_PASSES)

@@ -11,7 +11,7 @@ from preverify.commands.verify import source_of
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reference import Reference
 from preverify.policy.documents import PolicySet
-from preverify.policy.importers.draft import Imported
+from preverify.policy.importers import Imported
 from preverify.ports import Registry
 from preverify.registry.layout import LayoutRegistry
 from preverify.settings import Settings, Source
@@ -59,9 +59,9 @@ def _registry() -> LayoutRegistry:
     return LayoutRegistry(source, clock=SystemClock())
 
 
-def passes(policies: PolicySet, names: Iterable[str]) -> Mapping[str, str]:
+def passes(policies: PolicySet, names: Iterable[str], *, namespace: str | None = None) -> Mapping[str, str]:
     """Return what stands against an image by its name; empty where every policy about it passes, and there is one."""
-    return {name: _against(_registry(), policies, name) for name in names}
+    return {name: _against(_registry(), policies, name, namespace) for name in names}
 
 
 def passes_there(policies: PolicySet, names: Iterable[str]) -> Mapping[str, str]:
@@ -73,10 +73,13 @@ def passes_there(policies: PolicySet, names: Iterable[str]) -> Mapping[str, str]
     return found
 
 
-def _against(registry: Registry, policies: PolicySet, name: str) -> str:
+def _against(registry: Registry, policies: PolicySet, name: str, namespace: str | None = None) -> str:
+    reference = Reference.parse(name)
     try:
-        seen = pipeline.verify_reference(registry, policies, Reference.parse(name), clock=SystemClock())
+        seen = pipeline.verify_reference(registry, policies, reference, clock=SystemClock())
     except MalformedEvidence as error:
         return str(error)
-    bad = [f"{v.policy}: {r.reason}: {r.detail}" for v in seen.verdicts if v.outcome != "passed" for r in v.reasons]
-    return "; ".join(bad) if seen.verdicts else "no policy"
+    applying = {policy.name for policy in policies.applying(reference.repository, namespace)}
+    verdicts = [verdict for verdict in seen.verdicts if verdict.policy in applying]
+    bad = [f"{v.policy}: {r.reason}: {r.detail}" for v in verdicts if v.outcome != "passed" for r in v.reasons]
+    return "; ".join(bad) if verdicts else "no policy"

@@ -7,14 +7,12 @@ Spec:
     containers-policy.json(5), as containers/image v5 reads it: unknown and duplicate keys refuse the whole file.
 """
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from preverify.model.errors import BadInput
-from preverify.model.reference import Reference, Repository
+from preverify.model.reference import Reference
 from preverify.model.strict_yaml import Document
 from preverify.policy.importers import sigstore_signed
 from preverify.policy.importers.draft import DENY, PASS, Form, PolicyDraft, Remarks, Root, Who, named
@@ -32,7 +30,6 @@ _TYPES = ("insecureAcceptAnything", "reject", "signedBy", "sigstoreSigned", "sig
 _REFUSED: Mapping[str, str] = {
     "signedBy": "signatures of GPG are not read here; sign with cosign and demand sigstoreSigned",
     "signedBaseLayer": "base layers are not looked at, neither there nor here",
-    "pki": "names no OIDC issuer, which every identity by certificate has to have here",
 }
 _IDENTITIES = (
     "matchExact",
@@ -130,7 +127,7 @@ def _whom(fields: Fields, policy: str, reading: _Reading) -> list[Who]:
     if len(forms) != 1:
         raise fields.refuse(f"expected exactly one of {', '.join(_KEYS)}, fulcio and pki")
     if forms == ["pki"]:
-        raise fields.refusal("pki", _REFUSED["pki"])
+        raise fields.refusal("pki", sigstore_signed.NO_ISSUER)
     logs = _logs(fields, policy, reading)
     if forms == ["fulcio"]:
         if not logs:
@@ -194,19 +191,7 @@ def _pieces(fields: Fields, name: str, policy: str, reading: _Reading) -> Iterat
                 data = reading.read_file(text)
             yield _Piece(place, named(text.rpartition("/")[2].partition(".")[0]), data)
         else:
-            yield _Piece(place, policy, decoded(fields.document, place, text))
-
-
-def decoded(document: Document, place: Path, text: str) -> bytes:
-    """Return what base64 text holds, as Go reads it: line ends in it are passed over.
-
-    Raises:
-        BadConfiguration: it is none.
-    """
-    try:
-        return base64.b64decode(text.translate({10: None, 13: None}), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise refusal(document, place, f"is no base64: {error}") from error
+            yield _Piece(place, policy, sigstore_signed.decoded(fields.document, place, text))
 
 
 def _identity(fields: Fields) -> str:
@@ -221,18 +206,10 @@ def _identity(fields: Fields) -> str:
         if kind == "matchRepository":
             return SAME_REPOSITORY
         if kind == "exactRepository":
-            return repository_named(part, "dockerRepository")
+            return sigstore_signed.repository_named(part, "dockerRepository")
         if kind != "exactReference":
             raise part.refusal("type", f"{kind}: {sigstore_signed.BY_TAG}")
         return _reference_named(part, "dockerReference")
-
-
-def repository_named(fields: Fields, name: str) -> str:
-    """Return the repository that a member names, as ours name it."""
-    try:
-        return str(Repository.parse(fields.text(name)))
-    except BadInput as error:
-        raise fields.refusal(name, str(error)) from error
 
 
 def _reference_named(fields: Fields, name: str) -> str:

@@ -4,15 +4,22 @@ Both read such signatures alike: over the manifest of the platform that is pulle
 has to suit. So every platform of an index has to be signed here, and the payload's name is always demanded.
 """
 
+import base64
+import binascii
 from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
+from preverify.model.errors import BadInput
+from preverify.model.reference import Repository
+from preverify.model.strict_yaml import Document
 from preverify.policy.certificates import chain_of, issued, read_certificates
 from preverify.policy.importers.draft import File, Form, Remarks, Root, Who
+from preverify.policy.importers.fields import Fields
 from preverify.policy.keys import read_public_key
+from preverify.policy.places import Path, refusal
 
 PLATFORMS = (
     "of an image for several platforms the other tool looks at the signatures of the platform that it pulls; here "
@@ -26,6 +33,8 @@ BY_TAG = (
     "for an image by tag this compares the tag, and verdicts here are about digests: name the repository instead, and "
     "see that images are deployed by digest"
 )
+
+NO_ISSUER = "names no OIDC issuer, which every identity by certificate has to have here"
 
 
 def signed(whom: Sequence[Who], reference: str, remarks: Remarks) -> Form:
@@ -95,3 +104,23 @@ def _above(lowest: x509.Certificate, pool: Sequence[x509.Certificate]) -> list[x
     while above := next((each for each in pool if each not in chain and issued(chain[-1], each)), None):
         chain.append(above)
     return chain
+
+
+def decoded(document: Document, place: Path, text: str) -> bytes:
+    """Return what base64 text holds, as Go reads it: line ends in it are passed over.
+
+    Raises:
+        BadConfiguration: it is none.
+    """
+    try:
+        return base64.b64decode(text.translate({10: None, 13: None}), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise refusal(document, place, f"is no base64: {error}") from error
+
+
+def repository_named(fields: Fields, name: str) -> str:
+    """Return the repository that a member names, as ours name it."""
+    try:
+        return str(Repository.parse(fields.text(name)))
+    except BadInput as error:
+        raise fields.refusal(name, str(error)) from error
