@@ -17,6 +17,12 @@ def _pipeline(*, quick: bool) -> Iterator[Figure]:
     return run(quick)
 
 
+def _policy(*, quick: bool) -> Iterator[Figure]:
+    from preverify.bench.policy import run
+
+    return run(quick)
+
+
 def _verify(*, quick: bool) -> Iterator[Figure]:
     from preverify.bench.verify import run
 
@@ -26,5 +32,6 @@ def _verify(*, quick: bool) -> Iterator[Figure]:
 BENCHES: Mapping[str, Callable[..., Iterator[Figure]]] = {
     "admission": _admission,
     "pipeline": _pipeline,
+    "policy": _policy,
     "verify": _verify,
 }
