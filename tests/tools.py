@@ -39,6 +39,16 @@ HEAVY_GO_MODULES = {
 }
 """The older log, for the same place."""
 
+HEAVY_SCRATCH = {
+    "policy-tester": ("github.com/sigstore/policy-controller/cmd/tester@v0.13.1", ()),
+    "kyverno": (
+        "github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno@v1.19.1",
+        ("k8s.io/pod-security-admission=github.com/kyverno/pod-security-admission@v0.0.0-20251031094455-46f20778634f",),
+    ),
+}
+"""Programs whose modules replace others, which `go install` refuses: a package, and what a module that needs it has to
+replace as well. Both decide about images: policies that are imported are compared with them."""
+
 OWN_MAINS = ("regserve", "k8sdecode", "policyjson")
 HEAVY_OWN_MAINS = ("notation",)
 """Small programs of ours under `tests/support/`, each a Go module with pinned dependencies."""
@@ -136,6 +146,24 @@ def go_module(name: str, version: str) -> str:
     return "built"
 
 
+def scratch(name: str, version: str, replaced: tuple[str, ...]) -> str:
+    """Build one package from a module that does nothing but need it."""
+    program = cache() / name
+    if installed_version(program) == version:
+        return "present"
+    need_go()
+    package = version.partition("@")[0]
+    with tempfile.TemporaryDirectory() as directory:
+        run(["go", "mod", "init", "scratch"], cwd=directory)
+        for each in replaced:
+            run(["go", "mod", "edit", f"-replace={each}"], cwd=directory)
+        run(["go", "get", version], cwd=directory)
+        built = Path(directory) / name
+        run(["go", "build", "-trimpath", "-mod=mod", "-o", str(built), package], cwd=directory)
+        place(built, program, version)
+    return "built"
+
+
 def own_main(name: str) -> str:
     """Build one of our own programs when its source has changed."""
     source = SUPPORT / name
@@ -204,6 +232,8 @@ def main(arguments: list[str]) -> int:
     modules = GO_MODULES | (HEAVY_GO_MODULES if heavy else {})
     steps += [(name, partial(own_main, name)) for name in mains]
     steps += [(name, partial(go_module, name, version)) for name, version in modules.items()]
+    if heavy:
+        steps += [(name, partial(scratch, name, *how)) for name, how in HEAVY_SCRATCH.items()]
     for name, step in steps:
         began = time.monotonic()
         try:

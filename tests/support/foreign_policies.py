@@ -12,6 +12,9 @@ EC2 = (FIXTURES / "keys" / "ec2.pub").read_text()
 WHO = {"issuer": "https://issuer.example", "subject": "ci@acme.example"}
 
 
+OWN_LOG = {"url": "https://rekor.example", "trustRootRef": "own"}
+
+
 def key(data: str = EC1, **more: object) -> dict[str, Any]:
     return {"name": "release", "key": {"data": data}, **more}
 
@@ -21,10 +24,10 @@ def keyless(*identities: dict[str, str], **more: Any) -> dict[str, Any]:
     return {"name": "ci", "keyless": {"identities": list(identities or (WHO,)), **inside}, **more}
 
 
-def policy(*authorities: dict[str, Any], **spec: Any) -> str:
+def policy(*authorities: dict[str, Any], version: str = "v1beta1", **spec: Any) -> str:
     whole = {"images": [{"glob": "registry.example/**"}], "authorities": list(authorities), **spec}
     form = {
-        "apiVersion": "policy.sigstore.dev/v1beta1",
+        "apiVersion": f"policy.sigstore.dev/{version}",
         "kind": "ClusterImagePolicy",
         "metadata": {"name": "shop", "labels": {"a": "b"}},
         "spec": whole,

@@ -4,7 +4,7 @@ Any one authority is enough within a policy, and every policy that matches an im
 not said here: where signatures are stored and in which form. Ours count from wherever they are found.
 
 Spec:
-    `policy.sigstore.dev/v1beta1` and `v1alpha1`, which differ in nothing; as policy-controller v0.13 evaluates them.
+    `policy.sigstore.dev/v1beta1` and `v1alpha1`, as policy-controller v0.13 evaluates them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +37,7 @@ PREDICATES: Mapping[str, str] = {
 """What cosign calls types of predicates."""
 
 _GROUP = "policy.sigstore.dev"
+_OLDER = f"{_GROUP}/v1alpha1"
 _KINDS = ("ClusterImagePolicy", "TrustRoot")
 _CODE = "this is code, which is not translated; demand single facts with `predicate` in an attestation rule"
 
@@ -173,8 +174,11 @@ class _Trusting:
         if self.log is not None:
             with self.log as log:
                 self._log_ref, self._log_url = log.text("trustRootRef"), log.text("url")
-                if not self._log_ref and not self._log_url:
-                    raise log.refuse("names neither url nor trustRootRef; then no log is looked at: leave it out")
+                if not self._log_url and (not self._log_ref or member(log.document, "apiVersion") != _OLDER):
+                    # v1beta1 is turned into v1alpha1 before it is used, and a log without url is lost there.
+                    raise log.refuse(
+                        "names no url, and policy-controller then looks at no log: write it, or leave ctlog out"
+                    )
         if self.stamps is not None:
             with self.stamps as stamps:
                 self._stamp_ref = stamps.text("trustRootRef")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from preverify.model.errors import BadConfiguration
-from support.foreign_policies import EC1, EC2, FIXTURES, KEYS, WHO, encoded, key, keyless, policy, trust_root
+from support.foreign_policies import EC1, EC2, FIXTURES, KEYS, OWN_LOG, WHO, encoded, key, keyless, policy, trust_root
 
 Plain = Callable[..., dict[str, Any]]
 
@@ -35,9 +35,9 @@ def test_any_authority_is_enough(plain: Plain) -> None:
     ("authority", "form"),
     [
         (key(ctlog={"url": "https://rekor.sigstore.dev"}), {"tlog": "required", "trust": "public-good"}),
-        (key(ctlog={"trustRootRef": "own"}), {"tlog": "required", "trust": "own"}),
+        (key(ctlog=OWN_LOG), {"tlog": "required", "trust": "own"}),
         (
-            key(rfc3161timestamp={"trustRootRef": "own"}, ctlog={"trustRootRef": "own"}),
+            key(rfc3161timestamp={"trustRootRef": "own"}, ctlog=OWN_LOG),
             {"tlog": "none", "timestamps": "required", "trust": "own"},
         ),
         (key(source=[{"signaturePullSecrets": [{"name": "s"}]}], signatureFormat="legacy"), {"tlog": "none"}),
@@ -58,7 +58,7 @@ def test_what_a_key_looks_at(plain: Plain, authority: dict[str, Any], form: dict
         (keyless(keyless={"insecureIgnoreSCT": True}), {"tlog": "required", "trust": "public-good", "sct": "none"}),
         (keyless(ctlog={"url": "https://rekor.sigstore.dev"}), {"tlog": "required", "trust": "public-good"}),
         (keyless(keyless={"trustRootRef": "own"}), {"tlog": "none", "trust": "own"}),
-        (keyless(keyless={"trustRootRef": "own"}, ctlog={"trustRootRef": "own"}), {"tlog": "required", "trust": "own"}),
+        (keyless(keyless={"trustRootRef": "own"}, ctlog=OWN_LOG), {"tlog": "required", "trust": "own"}),
         (
             keyless(keyless={"trustRootRef": "own"}, rfc3161timestamp={"trustRootRef": "own"}),
             {"tlog": "none", "timestamps": "required", "trust": "own"},
@@ -76,6 +76,13 @@ def test_what_a_key_looks_at(plain: Plain, authority: dict[str, Any], form: dict
 def test_what_an_identity_looks_at(plain: Plain, authority: dict[str, Any], form: dict[str, Any]) -> None:
     found = plain(policy(authority) + trust_root())
     assert found["signers"]["ci"] == {"keyless": {**WHO, "timestamps": "none", "sct": "required", **form}}
+
+
+def test_the_older_version_takes_a_log_without_its_address(plain: Plain) -> None:
+    found = plain(policy(key(ctlog={"trustRootRef": "own"}), version="v1alpha1") + trust_root())
+    assert found["signers"]["release"] == {"key": {"file": "keys/release.pub"}, "tlog": "required", "trust": "own"}
+    with pytest.raises(BadConfiguration, match="ctlog: names no url"):
+        plain(policy(key(ctlog={}), version="v1alpha1"))
 
 
 def test_identities_are_alternatives_and_expressions_look_anywhere(plain: Plain) -> None:
@@ -218,8 +225,9 @@ ATTESTED = {"name": "x", "predicateType": "spdx"}
         ({"key": {"data": "x"}}, "key.data: "),
         ({"key": {"data": EC1 + EC2}}, "key.data: holds 2 PEM blocks"),
         ({"key": {"data": EC1, "other": 1}}, "key.other: is not understood here"),
-        (key(ctlog={}), "ctlog: names neither url nor trustRootRef"),
-        (key(ctlog={"trustRootRef": "none"}), "refers to the TrustRoot 'none'"),
+        (key(ctlog={}), "ctlog: names no url"),
+        (key(ctlog={"trustRootRef": "own"}), "ctlog: names no url"),
+        (key(ctlog={**OWN_LOG, "trustRootRef": "none"}), "refers to the TrustRoot 'none'"),
         (key(rfc3161timestamp={}), "rfc3161timestamp: names no trustRootRef"),
         (
             key(signatureFormat="bundle", attestations=[ATTESTED]),
@@ -231,7 +239,7 @@ ATTESTED = {"name": "x", "predicateType": "spdx"}
         (key(source=[{"oci": "registry.example/sigs"}]), r"source\[0\].oci: evidence is looked for"),
         (key(source=[{"tagPrefix": "x"}]), r"source\[0\].tagPrefix: evidence is looked for"),
         (keyless(keyless={"ca-cert": {"data": EC1}}), "keyless.ca-cert: policy-controller v0.13 passes nothing"),
-        (keyless(ctlog={"trustRootRef": "own"}), "ctlog: trusts the TrustRoot 'own' beside certificates of the public"),
+        (keyless(ctlog=OWN_LOG), "ctlog: trusts the TrustRoot 'own' beside certificates of the public"),
         (
             keyless(keyless={"trustRootRef": "own"}, ctlog={"url": "https://rekor.sigstore.dev"}),
             "roots are never pooled",
