@@ -41,7 +41,8 @@ def go(only: Path) -> None:
         only,
         "go",
         f'echo "$@" >>{only}/calls\n'
-        'case "$1" in install) out=$GOBIN/made;; build) for a; do [ "$p" = -o ] && out=$a; p=$a; done;; *) exit 1;;\n'
+        'case "$1" in install) out=$GOBIN/made;; build) for a; do [ "$p" = -o ] && out=$a; p=$a; done;;\n'
+        "mod|get) exit 0;; *) exit 1;;\n"
         "esac\n"
         f"printf x >$out; {CHMOD} 755 $out",
     )
@@ -131,12 +132,25 @@ def test_a_command_that_fails_is_named_with_its_last_words(only: Path) -> None:
         tools.run([str(only / "nonesuch")])
 
 
+def test_a_module_that_replaces_others_is_built_from_one_that_needs_it(only: Path, cache: Path) -> None:
+    go(only)
+    assert tools.scratch("kyverno", "example.com/cli@v1.0.0", ("a.example/x=b.example/x@v1",)) == "built"
+    assert tools.scratch("kyverno", "example.com/cli@v1.0.0", ()) == "present"
+    assert [call.partition(" -o")[0] for call in calls(only)] == [
+        "mod init scratch",
+        "mod edit -replace=a.example/x=b.example/x@v1",
+        "get example.com/cli@v1.0.0",
+        "build -trimpath -mod=mod",
+    ]
+    assert (cache / "kyverno").read_text() == "x"
+
+
 def test_every_tool_that_a_test_asks_for_is_installed_by_somebody() -> None:
     """Else its tests would be skipped for ever, and nobody would see it."""
     import re
 
     known = {*tools.GO_MODULES, *tools.OWN_MAINS, *tools.PACKAGES, "systemd-analyze"}
-    known |= {*tools.HEAVY_GO_MODULES, *tools.HEAVY_OWN_MAINS, *tools.HEAVY_PACKAGES}
+    known |= {*tools.HEAVY_GO_MODULES, *tools.HEAVY_SCRATCH, *tools.HEAVY_OWN_MAINS, *tools.HEAVY_PACKAGES}
     here = Path(__file__).resolve().parent  # these tests ask for tools that do not exist
     for path in sorted(here.parents[1].rglob("*.py")):
         if here not in path.parents:
