@@ -14,7 +14,7 @@ MAX_PURL = 4096
 _PEP_503 = re.compile(r"[-_.]+")
 _REBUILT = re.compile(r"\+b\d+$", re.ASCII)
 _DISTRIBUTION = re.compile(r"(?:([a-z][a-z0-9_-]*?)-)?v?(\d+(?:\.\d+)*)", re.ASCII)
-_MODULAR = re.compile(r"\.module[+_]")
+MODULAR = re.compile(r"\.module[+_]")
 _LANGUAGES = {
     "cargo": "crates.io",
     "composer": "Packagist",
@@ -26,7 +26,8 @@ _LANGUAGES = {
     "nuget": "NuGet",
     "pypi": "PyPI",
 }
-_ANY_CASE = frozenset({"Go", "Hex", "NuGet", "Packagist"})
+_ANY_CASE = frozenset({"Alpine", "Chainguard", "Go", "Hex", "NuGet", "Packagist", "Wolfi", "npm"})
+"""Where purls are written in lower case, whatever the name: `JSONStream` must be found under `jsonstream`."""
 
 
 class Unmatchable(PreverifyError):
@@ -113,7 +114,7 @@ def _alpine(purl: PackageURL, version: str, said: Mapping[str, str], distributio
     if purl.namespace in {"wolfi", "chainguard"}:
         ecosystem = purl.namespace.capitalize()
         names = dict.fromkeys((purl.name, _source(said)[0] or purl.name))
-        return Named(ecosystems=(ecosystem,), packages=tuple((name, version) for name in names))
+        return Named(ecosystems=(ecosystem,), packages=tuple((normal_name(ecosystem, name), version) for name in names))
     name, release = _distribution(purl, said, distribution)
     parts = release.split(".")
     if name != "alpine" or len(parts) < 2:
@@ -126,7 +127,7 @@ def _rpm(purl: PackageURL, version: str, said: Mapping[str, str], distribution: 
     ecosystem = _RPM_FAMILIES.get(name)
     if ecosystem is None:
         raise Unmatchable(f"no database holds the packages of {name[:40]!r}")
-    if _MODULAR.search(version):
+    if MODULAR.search(version):
         raise Unmatchable("it belongs to a module, and which stream of it is not said")
     version = _with_epoch(version, said)
     packages = {purl.name: version}
@@ -197,5 +198,5 @@ def _source(said: Mapping[str, str]) -> tuple[str, str]:
 def _by_source(ecosystems: tuple[str, ...], name: str, version: str, said: Mapping[str, str]) -> Named:
     source, source_version = _source(said)
     if not source:
-        return Named(ecosystems=ecosystems, packages=((name, version),), needs_source=True)
-    return Named(ecosystems=ecosystems, packages=((source, source_version or version),))
+        return Named(ecosystems=ecosystems, packages=((normal_name(ecosystems[0], name), version),), needs_source=True)
+    return Named(ecosystems=ecosystems, packages=((normal_name(ecosystems[0], source), source_version or version),))

@@ -117,8 +117,15 @@ def test_what_cannot_be_looked_up_says_why(purl: str, why: str) -> None:
 
 
 def test_names_are_exact_where_case_matters() -> None:
-    assert normal_name("npm", "JSONStream") == "JSONStream"
-    assert normal_name("Debian:12", "libX11") == "libX11"
+    assert normal_name("Rocky Linux:9", "ImageMagick") == "ImageMagick"
+    assert normal_name("Maven", "org.Made:Core") == "org.Made:Core"
+
+
+def test_names_are_found_in_any_case_where_purls_are_written_in_lower_case() -> None:
+    """There are `JSONStream` and `jsonstream` on npm: rather a finding too many than one too few."""
+    assert normal_name("npm", "JSONStream") == "jsonstream"
+    assert named("pkg:npm/JSONStream@1.3.5", "").packages == (("jsonstream", "1.3.5"),)
+    assert named("pkg:apk/alpine/R@4.3-r0?upstream=R&distro=alpine-3.18.5", "").packages == (("r", "4.3-r0"),)
 
 
 @given(
