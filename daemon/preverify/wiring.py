@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cache, partial
 from hashlib import sha256
@@ -24,7 +24,6 @@ from preverify.model import strict_yaml
 from preverify.model.errors import BadConfiguration, PreverifyError, Unavailable
 from preverify.model.keys import TrustedKey
 from preverify.model.strict_yaml import Document
-from preverify.model.trust import Trust
 from preverify.model.validation import validate
 from preverify.observe import (
     CensusCollector,
@@ -36,6 +35,7 @@ from preverify.observe import (
     setup_logging,
     share,
 )
+from preverify.observe.exceptions import exception_figures
 from preverify.policy.documents import PolicySet, load
 from preverify.policy.trust_documents import ListFiles, ReadFile, ReadRoot, RootRequest, TrustDocument
 from preverify.ports import Layout, Registry, Revocations, Signing, Vulnerabilities
@@ -290,12 +290,13 @@ def run_timer(settings: Settings) -> None:
     ).run(_stopper())
 
 
-def trust_figures(settings: Settings, records: Records) -> Iterable[Figure]:
-    """Return what metrics say of the trust in force: that of the active generation, and the roots that come by TUF."""
-    active = records.store.generations.active()
-    trust = Trust() if active is None else PolicySet.from_document(active.document).trust
+def trust_figures(settings: Settings, records: Records) -> Iterator[Figure]:
+    """Return what metrics say of exceptions and trust in force: of the active generation, and of roots by TUF."""
+    active, now = records.store.generations.active(), records.clock.now()
+    policies = PolicySet.of({}, {}) if active is None else PolicySet.from_document(active.document)
+    yield from exception_figures(policies, now)
     _, requests = policies_and_roots(settings)
-    return figures(trust, requests, open_roots(settings), settings.trust, records.clock.now())
+    yield from figures(policies.trust, requests, open_roots(settings), settings.trust, now)
 
 
 def bring_into_force(settings: Settings, records: Records, observer: Observing) -> bool:

@@ -1,4 +1,4 @@
-"""`preverify policy`: lint, show, simulate, replay, activate."""
+"""`preverify policy`: lint, show, simulate, replay, activate; further ones have modules of their own."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from preverify import changing, wiring
-from preverify.commands import policy_import
+from preverify.commands import policy_exceptions, policy_import
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, short, table
 from preverify.model.errors import BadConfiguration
 from preverify.policy.documents import PolicySet
@@ -21,6 +21,7 @@ from preverify.ports import Generations
 
 app = typer.Typer(no_args_is_help=True)
 app.command("import")(policy_import.import_command)
+app.command("exceptions")(policy_exceptions.exceptions_command)
 Places = Annotated[
     list[Path] | None,
     typer.Argument(help="Policy files or a directory; without any, the configured directory.", show_default=False),

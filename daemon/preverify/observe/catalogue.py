@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import AnswerState, Outcome
+from preverify.policy.exceptions import State
 from preverify.ports import JobKind, PublishState
 
 PREFIX = "preverify_"
@@ -217,6 +218,16 @@ METRICS: tuple[Metric, ...] = (
     _gauge("feed_heartbeat_timestamp_seconds", "When the local lookup table last heard from the feed."),
     _gauge("leader", "1 where some process holds the lease for timers and dispatch, else 0."),
     _gauge("generation", "Number of the active policy generation; 0 for none."),
+    _gauge(
+        "exceptions",
+        "Exceptions in the policies in force, by whether they count now.",
+        _closed("state", *State),
+    ),
+    _gauge(
+        "exception_expiry_timestamp_seconds",
+        "When an exception ends, or has ended that is still there.",
+        Label("exception"),
+    ),
     _gauge(
         "trust_expiry_timestamp_seconds",
         "When a root's last part of this kind ends; in a Notation store: the first certificate that is still to end.",

@@ -31,8 +31,8 @@ class CensusCollector:
     """Turns a census into gauges.
 
     A database that is slow or away does not hold a scrape: the last figures are given again with `census_up` 0, and
-    `census_timestamp_seconds` says how old they are. `trust` gives the figures of roots and stores in force; their
-    first label is the name. It compiles policies, and holds a scrape as little as the database does.
+    `census_timestamp_seconds` says how old they are. `trust` gives the figures of exceptions, roots and stores
+    in force; their first label is the name. It compiles policies, and holds a scrape as little as the database does.
     """
 
     def __init__(
@@ -93,16 +93,14 @@ class CensusCollector:
         yield _family("sweep_interval_seconds", intervals)
 
     def _trusted(self) -> Iterator[GaugeMetricFamily]:
-        """Yield what is said of roots and stores; of more than `MAX_LABEL_VALUES` names, the first in order."""
+        """Yield what is said of exceptions, roots and stores; of more than `MAX_LABEL_VALUES`, the first by name."""
         self._trusting.refresh()
-        figures = self._trusting.value or ()
-        names = frozenset(sorted({labels[0] for _, labels, _ in figures})[:MAX_LABEL_VALUES])
         families: dict[str, dict[tuple[str, ...], float]] = {}
-        for name, labels, figure in figures:
-            if labels[0] in names:
-                families.setdefault(name, {})[labels] = figure
+        for name, labels, figure in self._trusting.value or ():
+            families.setdefault(name, {})[labels] = figure
         for name, values in families.items():
-            yield _family(name, values)
+            names = frozenset(sorted({labels[0] for labels in values})[:MAX_LABEL_VALUES])
+            yield _family(name, {labels: figure for labels, figure in values.items() if labels[0] in names})
 
     def _measured(self, taken: _Taken) -> Iterator[GaugeMetricFamily]:
         rows, backlog = taken.rows, taken.backlog

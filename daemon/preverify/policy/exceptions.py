@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -69,6 +70,14 @@ class ExceptionDocument(Part):
     spec: ExceptionSpec
 
 
+class State(StrEnum):
+    """Where an exception stands in time."""
+
+    PENDING = "pending"
+    IN_FORCE = "in-force"
+    ENDED = "ended"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyException:
     """An exception as one policy sees it: part of what the policy's digest is over.
@@ -98,6 +107,12 @@ class PolicyException:
             and (not self.digests or str(subject.digest) in self.digests)
             and (not self.images or any(globs.matches(glob, str(subject.repository)) for glob in self.images))
         )
+
+    def state(self, now: datetime) -> State:
+        """Say whether it counts now."""
+        if now < self.not_before:
+            return State.PENDING
+        return State.IN_FORCE if now < self.expires else State.ENDED
 
     @property
     def words(self) -> str:
@@ -173,13 +188,13 @@ def excused(
     about = [each for each in exceptions if each.covers(result.rule, subject)]
     if not about or any(c.flaw is not None and c.flaw.reason is Reason.DIGEST_MISMATCH for c in gathered.children):
         return result
-    in_force = [each for each in about if each.not_before <= now < each.expires]
+    in_force = [each for each in about if each.state(now) is State.IN_FORCE]
     passed = _but_for(result, in_force, again) or _whole(result, in_force)
     if passed is not None:
         return passed
-    begins = earliest(each.not_before for each in about if each.not_before > now)
+    begins = earliest(each.not_before for each in about if each.state(now) is State.PENDING)
     result = replace(result, until=earliest((result.until, begins)))
-    over = [each for each in about if each.expires <= now]
+    over = [each for each in about if each.state(now) is State.ENDED]
     if over and (_but_for(result, [*in_force, *over], again) or _whole(result, over)):
         last = max(over, key=lambda each: (each.expires, each.name))
         ended = last.words.replace(" until ", " ended at ")

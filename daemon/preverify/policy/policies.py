@@ -272,6 +272,17 @@ class PolicySet:
         """Return the policy called `name`."""
         return next((p for p in self.policies if p.name == name), None)
 
+    @property
+    def exceptions(self) -> tuple[tuple[PolicyException, tuple[str, ...]], ...]:
+        """Return every exception once, by name, with the names of the policies that it is about."""
+        found: dict[str, PolicyException] = {}
+        about: dict[str, list[str]] = {}
+        for policy in self.policies:
+            for each in policy.exceptions:
+                found[each.name] = each
+                about.setdefault(each.name, []).append(policy.name)
+        return tuple((found[name], tuple(about[name])) for name in sorted(found))
+
     def matching(self, repository: Repository) -> tuple[Policy, ...]:
         """Return the policies about images of `repository`, whatever the namespace."""
         found = self._matching.get(repository)

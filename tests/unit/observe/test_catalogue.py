@@ -30,6 +30,7 @@ def test_no_label_can_hold_a_tag_or_a_digest() -> None:
         "process",
         "repository",
         "root",
+        "exception",
         "version",
         "python",
     }

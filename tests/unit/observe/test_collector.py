@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from preverify import observe
 from preverify.observe.catalogue import BY_NAME, METRICS
+from preverify.observe.exceptions import exception_figures
 from preverify.ports import Backlog, CensusRows, SweepMark, TagCount
 from preverify.settings import Settings
+from support.policies import SIGNED, policy_set, policy_text
 
 NOW = datetime(2026, 1, 2, 10, tzinfo=UTC)
 BACKLOG = Backlog(due=3, open=2, parked=1, oldest_seconds=12.5, oldest_hint_seconds=4.0)
@@ -75,6 +77,8 @@ ROWS = CensusRows(
     leader=True,
 )
 TRUST = (
+    ("exceptions", ("in-force",), 1.0),
+    ("exception_expiry_timestamp_seconds", ("hotfix",), 6.0),
     ("trust_expiry_timestamp_seconds", ("public-good", "log"), 7.0),
     ("trust_expiry_timestamp_seconds", ("ca:vendor", "certificate"), 8.0),
     ("trust_refreshed_timestamp_seconds", ("public-good",), 0.0),
@@ -90,6 +94,34 @@ def test_figures_of_trust_are_given_by_name_and_bounded() -> None:
     many = [("trust_refreshed_timestamp_seconds", (f"r{number:04}",), 1.0) for number in range(300)]
     shown = _shown(_collector(_Census(ROWS), trust=lambda: many))
     assert len(shown["trust_refreshed_timestamp_seconds"]) == 200
+
+
+def test_names_of_one_figure_do_not_crowd_out_those_of_another() -> None:
+    many = [("exception_expiry_timestamp_seconds", (f"e{number:04}",), 1.0) for number in range(300)]
+    shown = _shown(_collector(_Census(ROWS), trust=lambda: [*many, *TRUST]))
+    assert len(shown["exception_expiry_timestamp_seconds"]) == 200
+    assert shown["trust_refreshed_timestamp_seconds"] == {("public-good",): 0}
+
+
+def test_exceptions_are_counted_by_where_they_stand_in_time() -> None:
+    def document(name: str, since: str, until: str) -> str:
+        spec = f"policies: [shop-release], images: ['a.test/**'], owner: o, reason: r, notBefore: {since!r}"
+        return (
+            "apiVersion: preverify/v1\nkind: Exception\n"
+            f"metadata: {{name: {name}}}\nspec: {{{spec}, expires: {until!r}}}\n"
+        )
+
+    policies = policy_set(
+        policy_text(SIGNED),
+        document("now", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"),
+        document("over", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
+        document("soon", "2026-01-20T00:00:00Z", "2026-02-01T00:00:00Z"),
+    )
+    at = datetime(2026, 1, 10, tzinfo=UTC)
+    shown = _shown(_collector(_Census(ROWS), trust=lambda: exception_figures(policies, at)))
+    assert shown["exceptions"] == {("pending",): 1, ("in-force",): 1, ("ended",): 1}
+    assert shown["exception_expiry_timestamp_seconds"]["over",] == datetime(2026, 1, 2, tzinfo=UTC).timestamp()
+    assert set(shown["exception_expiry_timestamp_seconds"]) == {("now",), ("over",), ("soon",)}
 
 
 def test_trust_that_cannot_be_read_does_not_end_a_scrape() -> None:

@@ -136,6 +136,28 @@ def test_the_same_conclusion_again_renews_in_place(policies: PolicySet) -> None:
     assert recording.publish == ("v_1",)  # the set that stands: publishing it again changes nothing
 
 
+def test_a_statement_that_ends_with_an_exception_is_not_issued_again_at_each_look() -> None:
+    """It cannot hold for longer; each further one would cost requests and say the same."""
+    text = f"""
+---
+apiVersion: preverify/v1
+kind: Exception
+metadata: {{name: hotfix}}
+spec: {{policies: [signed], images: ["**"], owner: o, reason: r,
+  notBefore: "{NOW.isoformat()}", expires: "{(NOW + DAY).isoformat()}"}}
+"""
+    from support.daemon import new_key, public_pem
+
+    pem = public_pem(new_key())
+    excepting = load([("policy.yaml", POLICY + text.encode())], lambda _: pem)
+    prior = verdict(excepting, Outcome.PASSED)
+    prior = replace(prior, rules=(replace(prior.rules[0], excepted=("hotfix",)),))
+    ending = settle(excepting, replace(prior, id="v_2"), current=(prior,), live=(statement(valid=DAY),))
+    assert (ending.verdicts, len(ending.renewals)) == ((), 1)
+    sooner = settle(excepting, replace(prior, id="v_2"), current=(prior,), live=(statement(valid=DAY / 2),))
+    assert [v.id for v in sooner.verdicts] == ["v_2"]
+
+
 def test_other_ids_of_the_evidence_are_no_new_decision(policies: PolicySet) -> None:
     """Publishing into a `.att` with foreign layers changes their ids; it must not cause the next publication."""
     prior = verdict(policies, Outcome.PASSED)
