@@ -83,7 +83,7 @@ def _known(
     tagged = tagged_by(history, past=past)
     for batch in _batches(history.subjects()):
         pairs = _as_of(history, batch, sets, now) if past else _as_stored(history, batch, sets, now, database)
-        for known, examined in pairs:
+        for known, examined, _ in pairs:
             policies = [policy for each in sets for policy in each.matching(known.subject.repository)]
             yield Known(
                 gathered=examined.gathered,
@@ -99,20 +99,23 @@ def _as_stored(
     sets: Sequence[PolicySet],
     now: datetime,
     database: Vulnerabilities | None,
-) -> Iterator[tuple[KnownSubject, Examined]]:
-    """Yield what is known of subjects: from what was concluded, or from bytes where somebody new is asked about."""
+) -> Iterator[tuple[KnownSubject, Examined, Gathered]]:
+    """Yield what is known of subjects: from what was concluded, or from bytes where somebody new is asked about.
+
+    With each the stored gathering that it is concluded from.
+    """
     needs = {known.subject: needed(sets, known.subject.repository) for known in batch}
     stored = history.stored([known.subject for known in batch], configs=any(Need.CONFIG in n for n in needs.values()))
     for known, before in zip(batch, _from_stored(history, batch, stored, sets), strict=True):
         gathered = None if before is not None else history.gathered(known.subject)
         examined = before if gathered is None else examine(gathered, sets, now, database=database)
-        if examined is not None:
-            yield known, examined
+        if examined is not None and known.subject in stored:
+            yield known, examined, stored[known.subject].gathered
 
 
 def _as_of(
     history: History, batch: Sequence[KnownSubject], sets: Sequence[PolicySet], at: datetime
-) -> Iterator[tuple[KnownSubject, Examined]]:
+) -> Iterator[tuple[KnownSubject, Examined, Gathered]]:
     """Yield what was known of subjects at a moment; those that nobody had decided by then are left out."""
     ids = history.decided_before([known.subject for known in batch], at)
     past = history.past(list(ids.values()))
@@ -121,7 +124,7 @@ def _as_of(
         stands = None if before is not None else stored.get(known.subject)
         examined = before if stands is None else examine(stands.gathered, sets, at, asked=True)
         if examined is not None:
-            yield known, examined
+            yield known, examined, examined.gathered
 
 
 def _from_stored(
@@ -225,14 +228,15 @@ def _decided_for(
     if not touched:
         return
     now = clock.now()
-    for known, before in _as_stored(history, touched, sets, now, None):
-        examined, fresh = _completed(history, known, before, sets, now, more=more, database=database)
+    for known, before, base in _as_stored(history, touched, sets, now, None):
+        examined, fresh, fetched = _completed(history, known, before, sets, now, more=more, database=database)
         look = decided(examined, sets, clock, clock.now(), tagged=tagged_by(history))
         done = decided_by.get(known.subject, set())
         yield Recording(
             source=known.source,
             subject=known.subject,
             gathered=examined.gathered if fresh else None,
+            based_on=None if fetched else base,
             findings=examined.findings if fresh else None,
             verdicts=tuple(v for v in look.verdicts if (v.policy_digest, v.trust_epoch) not in done),
             anchors=examined.anchors,
@@ -252,17 +256,21 @@ def _completed(
     *,
     more: Complete,
     database: Vulnerabilities | None,
-) -> tuple[Examined, bool]:
-    """Return what is known of a subject with what new policies have to know, and whether that is more than stored."""
+) -> tuple[Examined, bool, bool]:
+    """Return what is known of a subject with what new policies have to know.
+
+    And whether that is more than what is stored, and whether anything was fetched for it.
+    """
     repository = known.subject.repository
     needs, platforms = needed(sets, repository), gathers(sets, repository)
     unmatched = Need.MATCHES in needs and database is not None and not _has_matches(before)
     if not (before.gathered.lacks(platforms, needs) or unmatched):
-        return before, bool(before.gathered.image.manifest)  # with bytes: it was verified anew
+        return before, bool(before.gathered.image.manifest), False  # with bytes: it was verified anew
     stored = history.gathered(known.subject)
     if stored is None:
-        return before, False
-    return examine(more(known.source, stored, sets), sets, now, database=database), True
+        return before, False, False
+    whole = more(known.source, stored, sets)
+    return examine(whole, sets, now, database=database), True, whole is not stored
 
 
 def _has_matches(examined: Examined) -> bool:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from preverify.model.contents import Content, Inventory, Scan
 from preverify.model.digest import Digest
@@ -101,6 +101,9 @@ class Registry(Protocol):
         `platforms` says beside which children of an index evidence is read as well; `needs` whether configurations are.
         """
 
+    def copy_blob(self, repository: Repository, digest: Digest, *, size: int, into: BinaryIO) -> None:
+        """Write a blob of exactly `size` bytes to a file. Where this raises, a part of it may have been written."""
+
     def evidence_fingerprint(
         self, subject: Subject, tags: frozenset[str] | None, children: Sequence[Digest] = ()
     ) -> str:
@@ -183,6 +186,8 @@ class Recording:
     Attributes:
         source: Name of the configured source.
         gathered: Evidence as found. None where only decided anew from stored findings.
+        based_on: Where nothing was fetched: the stored gathering (bytes or not) that all this was concluded from. Where
+            somebody has looked again meanwhile, nothing of the recording is stored: old evidence undoes no newer one.
         findings: Replace the stored findings of the subject. None where not verified anew.
         verdicts: One per policy that was decided. Their ids are set.
         renewals: Current verdicts confirmed as they stand (in place, with a `change`, without a history row).
@@ -201,6 +206,7 @@ class Recording:
     source: str
     subject: Subject
     gathered: Gathered | None
+    based_on: Gathered | None = None
     findings: tuple[Finding, ...] | None
     verdicts: tuple[Verdict, ...]
     anchors: tuple[str, ...] = ()
@@ -332,8 +338,8 @@ class History(Protocol):
         `seen` are tags that were seen to name it at `seen_at`, and are not stored yet.
         """
 
-    def naming(self, packages: Iterable[str]) -> tuple[Subject, ...]:
-        """Return the subjects one of whose documents names a component that these keys look up."""
+    def naming(self, packages: Iterable[str]) -> tuple[tuple[str, Subject], ...]:
+        """Return the subjects one of whose documents names something that these keys look up, each with its source."""
 
     def past(self, verdict_ids: Sequence[str]) -> Mapping[str, Past]:
         """Return verdicts as they were decided, with what they rest on; unknown ids are left out."""
@@ -355,6 +361,14 @@ class History(Protocol):
 
     def parents(self, subject: Subject) -> Mapping[Digest, bool]:
         """Return the indexes of the repository that name this digest as a child, and whether they read its evidence."""
+
+
+class Marks(Protocol):
+    """How far something that is done bit by bit has come: a text under a name."""
+
+    def mark(self, name: str) -> str | None: ...
+
+    def set_mark(self, name: str, value: str, *, now: datetime) -> None: ...
 
 
 class Statements(Protocol):
@@ -420,6 +434,7 @@ class JobKind(StrEnum):
 
     TAG = "tag"  # key: tag name; resolve it and look at what it names
     SUBJECT = "subject"  # key: digest; gather, verify, decide, record
+    REMATCH = "rematch"  # key: digest; match what is stored with the present database, decide, record
     PUBLISH = "publish"  # key: statement id
     WITHDRAW = "withdraw"  # key: statement id
     SWEEP_TAGS = "sweep-tags"  # key: ""; list one repository (or, with repository "", the source's repositories)

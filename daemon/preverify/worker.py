@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from preverify import pipeline
-from preverify.concluding import Tagged
+from preverify.concluding import Tagged, decide_anew
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence, NotFound, PreverifyError, Unavailable
 from preverify.model.evidence import Gathered, Image
@@ -80,12 +80,16 @@ class Force:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """A look that is to be settled against what stands, together with its batch."""
+    """A look that is to be settled against what stands, together with its batch.
+
+    `based_on`: the stored gathering that it was concluded from, where nothing was fetched.
+    """
 
     watched: Watched
     look: pipeline.Look
     force: Force
     tags: tuple[str, ...]
+    based_on: Gathered | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +241,7 @@ class Worker:
             for s in stands.live
             if _must_move(s, watched.settings.publish, looked.look.gathered)
         )
-        return recording, moves
+        return replace(recording, based_on=looked.based_on), moves
 
     def _tell(self, recordings: Iterable[Recording]) -> None:
         for recording in recordings:
@@ -416,6 +420,18 @@ class Worker:
         """Return what is known of tags, with those that were seen just now and are stored with the look."""
         return lambda subject, now: self.history.tags_of(subject, seen=seen, seen_at=now)
 
+    def _rematch(self, watched: Watched, leased: LeasedJob) -> Result:
+        """Match what is stored of a subject with the present database, and decide it anew: no registry is asked."""
+        subject = Subject(watched.repository(leased.job.repository), Digest.parse(leased.job.key))
+        stored = self.history.stored([subject]).get(subject)
+        force = self._policies()
+        if stored is None or self.database is None:
+            return Result()
+        seen = decide_anew(self.history, force.sets, subject, clock=self.clock, database=self.database)
+        if seen is None:
+            return Result()
+        return Result(looked=Looked(watched=watched, look=seen, force=force, tags=(), based_on=stored.gathered))
+
     def _publish(self, watched: Watched, leased: LeasedJob) -> Result:
         """Sign (once), then push the stored bytes until the registry has them."""
         statement = self.statements.statement(leased.job.key)
@@ -518,6 +534,7 @@ def _must_move(statement: StoredStatement, settings: Publish, gathered: Gathered
 _HANDLERS: Mapping[JobKind, Callable[[Worker, Watched, LeasedJob], Result]] = {
     JobKind.TAG: Worker._tag,  # noqa: SLF001 - the table of this class's own methods
     JobKind.SUBJECT: Worker._subject,  # noqa: SLF001
+    JobKind.REMATCH: Worker._rematch,  # noqa: SLF001
     JobKind.PUBLISH: Worker._publish,  # noqa: SLF001
     JobKind.WITHDRAW: Worker._withdraw,  # noqa: SLF001
     JobKind.SWEEP_TAGS: Worker._sweep_tags,  # noqa: SLF001

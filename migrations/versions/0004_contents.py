@@ -46,4 +46,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_finding_set")),
     )
+    op.create_table(
+        "mark",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("set_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "name", name=op.f("pk_mark")),
+    )
     op.create_index("ix_finding_statement", "finding", ["tenant", "statement"])

@@ -106,7 +106,7 @@ def test_subjects_are_found_by_the_packages_that_their_documents_name(store: Sto
         recording(1), findings=(names,), contents={"11": INVENTORY}, packages={"11": ("Debian/openssl",)}
     )
     store.history.record([with_sbom, recording(2)], now=NOW)
-    assert store.history.naming(["Debian/openssl", "Debian/zlib"]) == (subject(1),)
+    assert store.history.naming(["Debian/openssl", "Debian/zlib"]) == (("shop", subject(1)),)
     assert store.history.naming(["Debian/zlib"]) == ()
     store.history.record([replace(recording(1), findings=())], now=NOW)  # the document is not there any more
     assert store.history.naming(["Debian/openssl"]) == ()
@@ -185,3 +185,27 @@ def test_generations_are_found_by_number_and_by_moment(store: Store) -> None:
     assert first is not None
     assert (first.state, first.digest) == ("retired", policies("one").digest)
     assert store.generations.numbered(3) is None
+
+
+def test_what_rests_on_a_former_gathering_is_not_stored(store: Store) -> None:
+    """A decision over stored evidence that a look overtook must not bring the old evidence back."""
+    store.history.record([recording(1, verdict("v_1"))], now=NOW)
+    old = store.history.stored([subject(1)])[subject(1)].gathered
+    newer = replace(gathered(1), evidence=())
+    store.history.record([replace(recording(1), gathered=newer, findings=())], now=NOW)
+    again = replace(recording(1, verdict("v_2")), gathered=gathered(1), based_on=old, withdraw=True)
+    store.history.record([again], now=NOW)
+    assert store.history.gathered(subject(1)).evidence == ()
+    assert [v.id for v in store.history.current(subject(1))] == ["v_1"]
+    store.history.record([replace(recording(1, verdict("v_3")), based_on=replace(newer, requests=9))], now=NOW)
+    assert [v.id for v in store.history.current(subject(1))] == ["v_3"]
+    store.history.record([replace(recording(2), based_on=gathered(2))], now=NOW)  # nothing is known to be based on
+    assert store.history.gathered(subject(2)) is None
+
+
+def test_a_mark_is_what_was_set_last(store: Store) -> None:
+    assert store.marks.mark("x") is None
+    store.marks.set_mark("x", "1", now=NOW)
+    store.marks.set_mark("x", "2", now=NOW)
+    store.marks.set_mark("y", "3", now=NOW)
+    assert (store.marks.mark("x"), store.marks.mark("y")) == ("2", "3")

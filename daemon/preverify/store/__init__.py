@@ -14,6 +14,7 @@ from preverify.store.feed import SqlFeed
 from preverify.store.generations import SqlGenerations
 from preverify.store.history import SqlHistory
 from preverify.store.lease import SqlLease
+from preverify.store.marks import SqlMarks
 from preverify.store.statements import SqlStatements
 from preverify.store.upgrade import state_of
 
@@ -32,6 +33,7 @@ class Store:
     feed: SqlFeed
     lease: SqlLease
     census: SqlCensus
+    marks: SqlMarks
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -74,4 +76,5 @@ def open_store(url: str, state: Path, clock: Clock, *, read_only: bool = False, 
         feed=SqlFeed(engine=engine, tenant=tenant),
         lease=SqlLease(engine=engine, tenant=tenant),
         census=SqlCensus(engine=engine, tenant=tenant),
+        marks=SqlMarks(engine=engine, tenant=tenant),
     )

@@ -50,7 +50,16 @@ def pack(gathered: Gathered) -> Packed:
         if one.config is not None and one.config.flaw is None:
             bodies[one.config.digest] = one.config.body
     document = encode(_bare(gathered))
-    return Packed("g_" + Digest.of(document.encode()).hex, document, bodies)
+    return Packed(_id(document), document, bodies)
+
+
+def gathering_id(gathered: Gathered) -> str:
+    """Return the id under which a gathering is stored, with its bytes or without."""
+    return _id(encode(_bare(gathered)))
+
+
+def _id(document: str) -> str:
+    return "g_" + Digest.of(document.encode()).hex
 
 
 def _bare(gathered: Gathered) -> Gathered:

@@ -66,13 +66,13 @@ def _inflated(body: bytes) -> bytes:
     return whole
 
 
-def naming(connection: Connection, tenant: str, packages: Iterable[str]) -> list[Subject]:
-    """Return the subjects whose current findings rest on a document that names one of these packages."""
+def naming(connection: Connection, tenant: str, packages: Iterable[str]) -> list[tuple[str, Subject]]:
+    """Return source and subject of all whose current findings rest on a document that names one of these packages."""
     c, f, s = t.component.c, t.finding.c, t.subject.c
-    found: dict[Subject, None] = {}
+    found: dict[Subject, str] = {}
     for part in chunks(set(packages)):
         rows = connection.execute(
-            select(s.registry, s.repository, s.digest)
+            select(s.registry, s.repository, s.digest, s.source)
             .select_from(
                 t.component.join(t.finding, (f.tenant == c.tenant) & (f.statement == c.content)).join(
                     t.subject, (s.tenant == f.tenant) & (s.findings == f.id)
@@ -81,5 +81,5 @@ def naming(connection: Connection, tenant: str, packages: Iterable[str]) -> list
             .where(c.tenant == tenant, c.package.in_(part))
             .distinct()
         )
-        found.update((subject_of(row), None) for row in rows)
-    return list(found)
+        found.update((subject_of(row), row.source) for row in rows)
+    return [(source, subject) for subject, source in found.items()]

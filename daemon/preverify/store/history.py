@@ -233,8 +233,8 @@ class SqlHistory:
         with reading(self.engine) as connection:
             return contents.load(connection, self.tenant, names)
 
-    def naming(self, packages: Iterable[str]) -> tuple[Subject, ...]:
-        """Return the subjects one of whose documents names a component that these keys look up."""
+    def naming(self, packages: Iterable[str]) -> tuple[tuple[str, Subject], ...]:
+        """Return the subjects one of whose documents names something that these keys look up, each with its source."""
         with reading(self.engine) as connection:
             return tuple(contents.naming(connection, self.tenant, packages))
 

@@ -1,6 +1,6 @@
 """What one batch of looks led to, in one transaction: all of it or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import zip_longest
@@ -17,7 +17,7 @@ from preverify.store import contents
 from preverify.store import tables as t
 from preverify.store.bodies import Bodies
 from preverify.store.changes import note_subjects
-from preverify.store.codecs import Packed, finding_rows, findings_id, pack, subject_key
+from preverify.store.codecs import Packed, finding_rows, findings_id, gathering_id, pack, subject_key
 from preverify.store.columns import encode
 from preverify.store.jobs import make_due
 from preverify.store.live import Live, live_policies
@@ -78,6 +78,9 @@ def store(connection: Connection, batch: Sequence[_Prepared], *, clock: Clock, n
     if not batch:
         return
     before = _present(connection, batch)
+    batch = _not_overtaken(batch, before)
+    if not batch:
+        return
     _store_subjects(connection, batch, before, now)
     _store_evidence(connection, batch, before, now)
     observe(connection, [seen for p in batch for seen in _sightings(p.recording, now)])
@@ -114,6 +117,16 @@ def _still_held(connection: Connection, batch: Sequence[_Prepared]) -> Sequence[
     c = t.job.c
     held = {(row.id, row.fence) for row in connection.execute(select(c.id, c.fence).where(c.id.in_(sorted(ids))))}
     return [p for p in batch if p.recording.lease is None or p.recording.lease in held]
+
+
+def _not_overtaken(batch: Sequence[_Prepared], before: Mapping[_Key, "_Present"]) -> Sequence[_Prepared]:
+    """Leave out what was concluded from a gathering that is not the subject's any more."""
+    return [
+        p
+        for p in batch
+        if p.recording.based_on is None
+        or (p.names in before and before[p.names].gathering == gathering_id(p.recording.based_on))
+    ]
 
 
 # --- subjects and evidence --------------------------------------------------------------------------------------------

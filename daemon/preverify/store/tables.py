@@ -219,6 +219,15 @@ component = Table(
     ForeignKeyConstraint(["tenant", "content"], ["content.tenant", "content.id"]),
 )
 
+mark = Table(
+    "mark",
+    metadata,
+    _tenant(),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
+
 # --- what was decided -------------------------------------------------------------------------------------------------
 
 trust_epoch = Table(
