@@ -330,6 +330,23 @@ def test_every_variable_is_listed_with_its_type() -> None:
     assert listed["now"] == "timestamp"
 
 
+@pytest.mark.parametrize(
+    ("expression", "only"),
+    [
+        ('image.registry == "a" && image.digest != "b"', True),
+        ("tags == []", True),
+        ('has(image.annotations.source) || image.annotations["a"] == "b"', True),
+        ('image.config.user == "1" && image.registry == "a"', False),
+        ("has(image.config)", False),
+        ('image["registry"] == "a"', False),
+        ("image.size() > 0", False),
+        ('image.exists(key, key == "registry")', False),
+    ],
+)
+def test_it_is_known_what_of_a_fact_is_looked_at(expression: str, *, only: bool) -> None:
+    assert cel.compiled(expression).asks_only_for("image", {"registry", "digest", "annotations"}) is only
+
+
 def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cel_expr_python", None)
     cel._engine.cache_clear()

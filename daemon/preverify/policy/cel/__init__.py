@@ -9,7 +9,7 @@ CEL's logic is kept: `error || true` is true and `error && false` is false, what
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -56,6 +56,16 @@ class Expression:
             each.name for each in tree.walk(self._tree) if isinstance(each, tree.Name) and each.name in VARIABLES
         )
         """Variables that it asks for: no other facts are looked at."""
+
+    def asks_only_for(self, variable: str, fields: Container[str]) -> bool:
+        """Say whether nothing of a variable is looked at but some of its fields; in doubt, no."""
+        nodes = tuple(tree.walk(self._tree))
+        named = sum(each == tree.Name(name=variable) for each in nodes)
+        fielded = sum(
+            isinstance(each, tree.Select) and each.operand == tree.Name(name=variable) and each.field in fields
+            for each in nodes
+        )
+        return named == fielded
 
     def evaluate(self, facts: Facts | Mapping[str, object]) -> Judgement:
         """Judge the facts about one subject. Never raises for what they hold.
