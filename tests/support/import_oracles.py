@@ -75,8 +75,9 @@ def passes_there(policies: PolicySet, names: Iterable[str]) -> Mapping[str, str]
 
 def _against(registry: Registry, policies: PolicySet, name: str, namespace: str | None = None) -> str:
     reference = Reference.parse(name)
+    revocations = wiring.open_revocations(Settings(), private=True)
     try:
-        seen = pipeline.verify_reference(registry, policies, reference, clock=SystemClock())
+        seen = pipeline.verify_reference(registry, policies, reference, clock=SystemClock(), revocations=revocations)
     except MalformedEvidence as error:
         return str(error)
     applying = {policy.name for policy in policies.applying(reference.repository, namespace)}

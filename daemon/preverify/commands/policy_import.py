@@ -13,6 +13,7 @@ from preverify.policy.importers import DIALECTS, Imported, translate
 from preverify.policy.trust_documents import RootRequest
 from preverify.settings import read_bounded
 from preverify.trust import read_built_in
+from preverify.trust.files import list_files
 
 _MAX_BYTES = 1 << 20
 
@@ -37,6 +38,7 @@ def import_command(
     imported = translate(
         [(str(path), read_bounded(path, _MAX_BYTES)) for path in files],
         lambda name: read_bounded(Path(name), _MAX_BYTES),
+        list_files=lambda name: list_files(Path(name), ""),
         read_root=_any_root,
         dialect=dialect,
         lossy=allow_lossy,

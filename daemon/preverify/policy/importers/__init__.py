@@ -11,9 +11,9 @@ from preverify.model.errors import BadConfiguration
 from preverify.model.strict_yaml import Document
 from preverify.model.validation import nearest
 from preverify.policy.documents import load
-from preverify.policy.importers import cluster_image_policy, containers_policy, kyverno, openshift
+from preverify.policy.importers import cluster_image_policy, containers_policy, kyverno, notation, openshift
 from preverify.policy.importers.draft import Imported, PolicyDraft, Remarks, assemble
-from preverify.policy.importers.fields import ReadFile, documents, member
+from preverify.policy.importers.fields import Files, ListFiles, ReadFile, documents, member
 from preverify.policy.trust_documents import ReadRoot
 
 __all__ = ["DIALECTS", "Dialect", "Imported", "translate"]
@@ -25,14 +25,14 @@ class Dialect(Protocol):
     `recognises` goes by apiVersion, kind or shape, and says yes to supporting documents (a TrustRoot) as well.
     `translate` gets all of its documents together. It reads them with `fields.Fields`, so that nothing is passed over,
     and raises `BadConfiguration` with the place of what it cannot say; what may be lost goes through `Remarks.attempt`.
-    `read_file` gives files that documents name by path.
+    `read_file` gives files and directories that documents name by path.
     """
 
     NAME: str
 
     def recognises(self, document: Document, /) -> bool: ...
     def translate(
-        self, documents: Sequence[Document], /, *, read_file: ReadFile, remarks: Remarks
+        self, documents: Sequence[Document], /, *, read_file: Files, remarks: Remarks
     ) -> Sequence[PolicyDraft]: ...
 
 
@@ -40,13 +40,14 @@ def _table(*dialects: Dialect) -> Mapping[str, Dialect]:
     return MappingProxyType({dialect.NAME: dialect for dialect in dialects})
 
 
-DIALECTS: Mapping[str, Dialect] = _table(cluster_image_policy, kyverno, containers_policy, openshift)
+DIALECTS: Mapping[str, Dialect] = _table(cluster_image_policy, kyverno, containers_policy, openshift, notation)
 
 
 def translate(
     files: Sequence[tuple[str, bytes]],
     read_file: ReadFile,
     *,
+    list_files: ListFiles | None = None,
     read_root: ReadRoot | None = None,
     dialect: str = "",
     lossy: bool = False,
@@ -56,6 +57,7 @@ def translate(
     Args:
         files: Names and contents; each may hold several documents, also of several dialects.
         read_file: Returns a file that a document names.
+        list_files: Returns the names of the files in a directory that a document names.
         read_root: Returns roots that are built in or come by TUF, as for `documents.load`.
         dialect: Read everything as this dialect; empty: each document says what it is.
         lossy: Turn rules that cannot be said here into denials, instead of refusing.
@@ -72,11 +74,12 @@ def translate(
         for document in documents(name, data):
             sorted_out[dialect or _dialect_of(document)].append(document)
     remarks = Remarks(lossy=lossy)
+    named = Files(read_file, list_files)
     policies = [
         policy
         for name, found in sorted_out.items()
         if found
-        for policy in DIALECTS[name].translate(found, read_file=read_file, remarks=remarks)
+        for policy in DIALECTS[name].translate(found, read_file=named, remarks=remarks)
     ]
     if not policies:
         raise BadConfiguration("holds no policy", where=files[0][0] if files else "")

@@ -228,7 +228,7 @@ class _Making:
             return _kept(named(value.name), self._plain(value.form), self.roots)
         if isinstance(value, Store):
             head = f"{value.kind}:"
-            return _kept(head + named(value.name), self._plain(value.form), self.stores)
+            return _kept(head + named(value.name), self._plain(value.form), self.stores, among=head)
         if isinstance(value, Who):
             return _kept(named(value.name), self._plain(value.form), self.signers)
         return value
@@ -240,9 +240,12 @@ class _Making:
         return _kept(f"{head}.{suffix}", wanted.data, self.files, between=(head, f".{suffix}"))
 
 
-def _kept(name: str, value: _T, kept: dict[str, _T], *, between: tuple[str, str] | None = None) -> str:
-    """Keep a value under its name, or another one where that is taken; return the name of an equal one."""
-    known = next((each for each, one in kept.items() if one == value), None)
+def _kept(name: str, value: _T, kept: dict[str, _T], *, between: tuple[str, str] | None = None, among: str = "") -> str:
+    """Keep a value under its name, or another one where that is taken; return the name of an equal one.
+
+    Only names that begin as `among` says are those of equal ones: a store of another kind is another store.
+    """
+    known = next((each for each, one in kept.items() if one == value and each.startswith(among)), None)
     if known is not None:
         return known
     free = _free(name, kept, between)

@@ -1,7 +1,7 @@
 """Reads documents of other tools member by member: what was not read when a mapping is done with is refused."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -12,9 +12,29 @@ from preverify.policy.places import Path, refusal
 
 ReadFile = Callable[[str], bytes]
 """Returns the content of a file that a document names. It may raise `BadConfiguration` or `OSError`."""
+ListFiles = Callable[[str], Sequence[str]]
+"""Returns the names of the files in a directory, last parts only. It may raise the same."""
 
 _LISTED = "List"
 _SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files and directories that documents name. Called with a name, it returns a file."""
+
+    read: ReadFile
+    listing: ListFiles | None = None
+
+    def __call__(self, name: str) -> bytes:
+        """Return the content of a file."""
+        return self.read(name)
+
+    def names_in(self, directory: str) -> Sequence[str]:
+        """Return the names of the files in a directory."""
+        if self.listing is None:
+            raise BadConfiguration("directories cannot be listed here")
+        return self.listing(directory)
 
 
 def documents(name: str, data: bytes) -> tuple[Document, ...]:

@@ -27,6 +27,7 @@ _VERSIONS = (f"{_GROUP}/v1", f"{_GROUP}/v1alpha1")
 _CLUSTER = "ClusterImagePolicy"
 _KINDS = (_CLUSTER, "ImagePolicy")
 _ROOTS = {"PublicKey": "publicKey", "FulcioCAWithRekor": "fulcioCAWithRekor", "PKI": "pki"}
+_DENIED: tuple[Form, ...] = (DENY,)
 _MATCHES = ("MatchRepoDigestOrExact", "MatchRepository", "ExactRepository", "RemapIdentity")
 
 
@@ -84,7 +85,7 @@ def _written(document: Document, remarks: Remarks) -> Iterator[_Written]:
             scopes = spec.texts("scopes")
             if not 1 <= len(scopes) <= MAX_SCOPES:
                 raise spec.refusal("scopes", f"has {len(scopes)}, expected 1 to {MAX_SCOPES}")
-            rules = remarks.attempt(partial(_rules, spec, named(name), remarks), (DENY,), spec)
+            rules = remarks.attempt(partial(_rules, spec, named(name), remarks), _DENIED, spec)
             for i, text in enumerate(scopes):
                 scope, denied = _scope(document, i, text, remarks)
                 yield _Written(name, namespace, scope, (DENY,) if denied else rules)

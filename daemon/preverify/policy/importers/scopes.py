@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from preverify.model.errors import BadInput
 from preverify.model.reference import is_registry, is_repository_path, registry_host
 
-_LAYOUTS = "oci:/**"
+LAYOUTS = "oci:/**"
 """Images in directories are of another transport there."""
 
 
@@ -82,4 +82,4 @@ class Scope:
         inside = [other for other in others if other.within(self)]
         largest = [other for other in inside if not any(other.within(each) for each in inside)]
         taken = dict.fromkeys(glob for other in largest for glob in other.globs)
-        return tuple(taken) if self.text else (*taken, _LAYOUTS)
+        return tuple(taken) if self.text else (*taken, LAYOUTS)
