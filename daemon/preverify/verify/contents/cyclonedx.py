@@ -66,7 +66,8 @@ def _entries(whole: Node) -> Iterator[Entry]:
             purl=node.text("purl"),
             licenses=tuple(map(_license, node.nodes("licenses", ("license", "expression")))),
         )
-        yield Entry(component, node.text("type"), listing="properties" in node)
+        listing = any(each.members for each in node.nodes("properties", ("name",)))
+        yield Entry(component, node.text("type"), listing=listing)
 
 
 def _license(choice: Node) -> str:

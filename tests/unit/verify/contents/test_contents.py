@@ -11,7 +11,7 @@ from preverify.model.evidence import Evidence, Flaw, Format
 from preverify.model.findings import Claim, Finding
 from preverify.model.needs import OF_CONTENTS, Need
 from preverify.model.reasons import Reason
-from preverify.verify.contents import inventory_of, read_contents
+from preverify.verify.contents import content_names, inventory_of, read_contents
 from support.contents import BOM, IMAGE, SBOMS, SPDX, VEX, VULN, VULNS, attested, contents, sbom
 from support.predicates import document, minimal
 from support.signed import (
@@ -146,11 +146,36 @@ def test_reads_bare_documents_of_both_formats() -> None:
     assert inventory_of(b'{"spdxVersion": "SPDX-2.3"}') == Inventory(format="spdx", version="SPDX-2.3")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "[1]", '{"a": 1}', '"text"', '[{"bomFormat": "CycloneDX"}]', "{"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[1]",
+        '{"a": 1}',
+        '{"@graph": []}',
+        '{"bomFormat": "x"}',
+        '"text"',
+        '[{"bomFormat": "CycloneDX"}]',
+        "{",
+    ],
+)
 def test_refuses_bare_documents_of_no_format(text: str) -> None:
     with pytest.raises(MalformedEvidence) as caught:
         inventory_of(text.encode())
     assert caught.value.reason is Reason.STATEMENT_MALFORMED
+
+
+def test_names_what_would_be_read_without_reading_it() -> None:
+    piece, (finding,) = attested(BOM, sbom("syft.cdx.json"))
+    own = replace(finding, claim=Claim.REPORT, statement="r" * 64)
+    broken = replace(own, reason=Reason.STATEMENT_MALFORMED, statement="b" * 64)
+    findings = (finding, own, broken, replace(finding, reason=Reason.WRONG_KEY, statement="w" * 64))
+    assert content_names(findings, OF_CONTENTS) == read_contents([piece], findings, OF_CONTENTS).keys()
+    assert content_names(findings, frozenset({Need.MATCHES})) == {own.statement}
+    assert content_names(findings, frozenset({Need.SCANNER, Need.INVENTORY})) == {own.statement, finding.statement}
+    assert content_names(findings, frozenset({Need.CONFIG})) == frozenset()
 
 
 def test_component_of_a_recorded_statement() -> None:
