@@ -17,6 +17,7 @@ from preverify.policy.rules.image_age import Aged, ImageAgeSpec
 from preverify.policy.rules.repositories import ComesFrom, RepositoriesSpec
 from preverify.policy.rules.signature import SignatureSpec, SignedBy
 from preverify.policy.rules.tags import Tagged, TagsSpec
+from preverify.policy.rules.vulnerabilities import Vulnerabilities, VulnerabilitiesSpec
 
 
 class Rule(Protocol):
@@ -49,7 +50,19 @@ class Spec(Protocol):
 
 
 RULES: Mapping[str, type[Rule]] = {
-    rule.KIND: rule for rule in (SignedBy, AttestedBy, Several, Not, Configured, BuiltOn, Aged, ComesFrom, Tagged)
+    rule.KIND: rule
+    for rule in (
+        SignedBy,
+        AttestedBy,
+        Several,
+        Not,
+        Configured,
+        BuiltOn,
+        Aged,
+        ComesFrom,
+        Tagged,
+        Vulnerabilities,
+    )
 }
 SPECS: Mapping[str, type[BaseModel]] = {
     SignedBy.KIND: SignatureSpec,
@@ -63,6 +76,7 @@ SPECS: Mapping[str, type[BaseModel]] = {
     Aged.KIND: ImageAgeSpec,
     ComesFrom.KIND: RepositoriesSpec,
     Tagged.KIND: TagsSpec,
+    Vulnerabilities.KIND: VulnerabilitiesSpec,
 }
 NESTED = nested_spec(SPECS)
 """The written form of a demand inside of another one."""
