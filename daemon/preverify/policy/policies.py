@@ -83,7 +83,7 @@ class Policy:
 
     def platforms_of(self, rule: str) -> Platforms:
         """Return whose evidence counts for a rule."""
-        return dict(self.own_platforms).get(rule, self.platforms)
+        return dict(self.own_platforms).get(rule, self.platforms) if self.own_platforms else self.platforms
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -39,6 +39,8 @@ class KeyIdentity:
         Trusted times of the signature are what counts. Without any, a signature may be of any age: then the key has to
         hold now, and a revoked key holds for nothing.
         """
+        if self.revoked_at is None and self.valid_from is None and self.valid_until is None:
+            return None
         times = tuple(time.at for time in finding.signing.times) if finding.signing is not None else ()
         when = "now" if not times else "when this was signed"
         for moment in times or (now,):

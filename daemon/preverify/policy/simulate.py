@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 
 from preverify.model.contents import Content
 from preverify.model.evidence import Gathered
@@ -13,9 +14,11 @@ from preverify.model.tags import Tags
 from preverify.model.verdicts import Answer, AnswerState, PolicyAnswer
 from preverify.policy.answers import compose, part_of
 from preverify.policy.decide import decide
-from preverify.policy.policies import Policy, PolicySet
+from preverify.policy.policies import PolicySet
 
 _SAMPLE = "x"
+_Keys = Mapping[int, tuple[str, str]]
+"""Of each policy object of both sets (they live as long as the comparison): its digest and trust epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +80,15 @@ def compare(old: PolicySet, new: PolicySet, subjects: Iterable[Known], *, now: d
     """Decide every subject under both sets as if it were looked at now, and compare what callers would get."""
     considered = unchanged = undecided = 0
     differences: list[Difference] = []
+    keys = {id(policy): (policy.digest, policy.trust_epoch) for each in (old, new) for policy in each.policies}
+    bound = cache(lambda repository: _namespaces((old, new), repository))
     for known in subjects:
         considered += 1
         subject = known.gathered.image.subject
-        parts = _parts((old, new), known, now)
-        for namespace in _namespaces((old, new), subject.repository):
-            before = _answer(old, subject, parts, namespace, now)
-            after = _answer(new, subject, parts, namespace, now)
+        parts = _parts((old, new), known, keys, now)
+        for namespace in bound(subject.repository):
+            before = _answer(old, subject, parts, keys, namespace, now)
+            after = _answer(new, subject, parts, keys, namespace, now)
             effect = _effect(before, after)
             undecided += after.state is AnswerState.UNKNOWN
             if effect is Effect.UNCHANGED:
@@ -103,10 +108,12 @@ def compare(old: PolicySet, new: PolicySet, subjects: Iterable[Known], *, now: d
     return Report(considered=considered, unchanged=unchanged, undecided=undecided, differences=tuple(differences))
 
 
-def _parts(sets: Sequence[PolicySet], known: Known, now: datetime) -> Mapping[tuple[str, str], PolicyAnswer]:
+def _parts(
+    sets: Sequence[PolicySet], known: Known, keys: _Keys, now: datetime
+) -> Mapping[tuple[str, str], PolicyAnswer]:
     """Decide once under each policy digest and trust epoch: what both sets share needs no second look."""
     repository = known.gathered.image.subject.repository
-    policies = {_key(policy): policy for policy_set in sets for policy in policy_set.matching(repository)}
+    policies = {keys[id(policy)]: policy for policy_set in sets for policy in policy_set.matching(repository)}
     return {
         key: part_of(
             decide(
@@ -125,10 +132,6 @@ def _parts(sets: Sequence[PolicySet], known: Known, now: datetime) -> Mapping[tu
     }
 
 
-def _key(policy: Policy) -> tuple[str, str]:
-    return policy.digest, policy.trust_epoch
-
-
 def _namespaces(sets: Sequence[PolicySet], repository: Repository) -> tuple[str, ...]:
     bound = {glob for policy_set in sets for policy in policy_set.matching(repository) for glob in policy.namespaces}
     return ("", *sorted(bound))
@@ -138,12 +141,13 @@ def _answer(
     policy_set: PolicySet,
     subject: Subject,
     parts: Mapping[tuple[str, str], PolicyAnswer],
+    keys: _Keys,
     namespace: str,
     now: datetime,
 ) -> Answer:
     # A namespace that the glob matches stands for all of them.
     concrete = namespace.replace("*", _SAMPLE) if namespace else None
-    verdicts = {p.name: parts[_key(p)] for p in policy_set.matching(subject.repository)}
+    verdicts = {p.name: parts[keys[id(p)]] for p in policy_set.matching(subject.repository)}
     return compose(
         policy_set,
         subject.repository,

@@ -83,6 +83,10 @@ def conclude(demand: Demand, look: Look) -> RuleResult:
     for finding in look.findings:
         if finding.claim is not demand.claim and finding.claim is not Claim.NONE:
             continue
+        if finding.anchor and not demand.by.concerns(finding):
+            if best is None or best.step < Step.PARSED:
+                best = _foreign(demand, finding)
+            continue
         seen = _judge(demand, finding, look.now)
         if isinstance(seen, _Failure):
             if best is None or seen.step > best.step:
@@ -99,7 +103,11 @@ def conclude(demand: Demand, look: Look) -> RuleResult:
 
 def _passed(demand: Demand, look: Look, valid: Sequence["_Valid"], *, skipped: bool = False) -> RuleResult | None:
     """Return the result where enough distinct signers stand for it, each by an authority of its own."""
+    if not valid and not skipped:
+        return None
     valid = _by_key(valid)
+    if len(valid) == demand.by.needed == 1 and not skipped:
+        return _counts(demand, valid, valid[0].signers[:1], ())
     claims = {each.authority: each.signers for each in valid}
     if skipped and look.subject is not None:
         # A trust policy of level `skip` says of itself that it verifies nothing: it counts, and says so.
@@ -109,11 +117,15 @@ def _passed(demand: Demand, look: Look, valid: Sequence["_Valid"], *, skipped: b
     taken = matched(tuple(claims.items()))
     if len(taken) < demand.by.needed:
         return None
-    used = [each for each in valid if each.authority in taken.values()]
     silent = sorted(name for name, authority in taken.items() if authority.startswith("skip:"))
+    return _counts(demand, [each for each in valid if each.authority in taken.values()], sorted(taken), silent)
+
+
+def _counts(demand: Demand, used: Sequence["_Valid"], names: Sequence[str], silent: Sequence[str]) -> RuleResult:
+    """Return the result that rests on `used`, which stand for the signers `names`; `silent` verify nothing here."""
     notes = [note for each in used for note in each.degraded]
     notes += [f"the trust policy of {name} skips verification here" for name in silent]
-    detail = f"{demand.noun} by {', '.join(sorted(taken))}"
+    detail = f"{demand.noun} by {', '.join(names)}"
     if notes:
         detail += f"; only logged: {'; '.join(dict.fromkeys(notes))[:300]}"
     return RuleResult(
@@ -174,6 +186,8 @@ class _Valid(NamedTuple):
 
 def _by_key(valid: Sequence[_Valid]) -> list[_Valid]:
     """Return each private key's holder once: who signs by a bare key and by a certificate for it is one."""
+    if len(valid) < 2:
+        return list(valid)
     holders: list[_Valid] = []
     for each in valid:
         holder = each
@@ -188,14 +202,19 @@ def _end(until: datetime | None) -> float:
     return float("inf") if until is None else until.timestamp()
 
 
+def _foreign(demand: Demand, finding: Finding) -> _Failure:
+    """Say why a finding does not count that holds, or fails, under an anchor that the rule does not name.
+
+    It got no further than one that does not hold.
+    """
+    who = finding.signing.identity[:120] if finding.signing is not None else finding.signer[:20]
+    seen = f"signed by {who or finding.anchor[:20]}…" if finding.signer else "signed otherwise"
+    detail = f"{seen}, which this rule does not name; expected {demand.by.people}"
+    return _Failure(Step.PARSED, Reason.WRONG_KEY, detail, finding.evidence)
+
+
 def _judge(demand: Demand, finding: Finding, now: datetime) -> "_Failure | _Valid":
-    """Say what one finding is to `demand`."""
-    if finding.anchor and not demand.by.concerns(finding):
-        # It holds, or fails, under an anchor that this rule does not name: no further than one that does not hold.
-        who = finding.signing.identity[:120] if finding.signing is not None else finding.signer[:20]
-        seen = f"signed by {who or finding.anchor[:20]}…" if finding.signer else "signed otherwise"
-        detail = f"{seen}, which this rule does not name; expected {demand.by.people}"
-        return _Failure(Step.PARSED, Reason.WRONG_KEY, detail, finding.evidence)
+    """Say what one finding under an anchor that `demand` names, or under none, is to it."""
     if finding.reason is not Reason.OK:
         return _Failure(finding.step, finding.reason, finding.detail, finding.evidence)
     if not finding.established or not finding.signer or finding.claim is not demand.claim:
@@ -209,7 +228,7 @@ def _judge(demand: Demand, finding: Finding, now: datetime) -> "_Failure | _Vali
     short = (nearest if not signers else None) or demand.suits(finding)
     if short is not None:
         return _Failure(min(short.step, finding.step), short.reason, short.detail, finding.evidence)
-    ends_too = (demand.until(finding), *(signer.identity.until(finding) for signer in signers))
+    ends_too = [demand.until(finding), *[signer.identity.until(finding) for signer in signers]]
     return _Valid(
         finding.signer,
         tuple(signer.name for signer in signers),
@@ -222,7 +241,8 @@ def _judge(demand: Demand, finding: Finding, now: datetime) -> "_Failure | _Vali
 
 def earliest(moments: Iterable[datetime | None]) -> datetime | None:
     """Return the first of some ends; None stands for never."""
-    return min((each for each in moments if each is not None), default=None)
+    known = [each for each in moments if each is not None]
+    return min(known) if known else None
 
 
 def reached(findings: Iterable[Finding]) -> dict[str, int]:
