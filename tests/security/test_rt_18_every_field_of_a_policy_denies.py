@@ -16,9 +16,10 @@ from preverify.model.errors import BadConfiguration
 from preverify.model.evidence import Gathered
 from preverify.model.reference import Subject
 from preverify.model.verdicts import Answer
-from preverify.policy import rules, trust_schema
+from preverify.policy import presets, rules, trust_schema
 from preverify.policy.exceptions import ExceptionDocument, ExceptionSpec
 from preverify.policy.policies import PolicySet
+from preverify.policy.presets import PRESETS
 from preverify.policy.quorum import BySpec
 from preverify.policy.rules import SPECS
 from preverify.policy.rules.combined import OneDemand
@@ -278,17 +279,23 @@ def written_parts() -> Iterator[type[BaseModel]]:
         PolicyDocument,
         ExceptionSpec,
         ExceptionDocument,
+        *of_presets(),
     )
+
+
+def of_presets() -> Iterator[type[BaseModel]]:
+    yield from (part for part in below(Part) if part.__module__.startswith(f"{presets.__name__}"))
 
 
 def test_every_field_has_its_row() -> None:
     fields = {f"{part.__name__}.{name}" for part in written_parts() for name in part.model_fields if name not in LABELS}
-    assert fields == set(TABLE) - {"SignerSpec.key"}
+    assert fields == set(TABLE) - {"SignerSpec.key", "SignerSpec.preset"}
 
 
 def test_no_written_part_is_forgotten() -> None:
     assert {*of_rules()} >= {part for part in SPECS.values() if issubclass(part, Part)}
     here = {part for part in below(Part) if part.__module__ != trust_schema.__name__}
+    assert {*PRESETS} <= {*of_presets()}
     assert here == {*written_parts(), *ELSEWHERE, RuleBase, OneDemand, *below(OneDemand)}
     assert set(KINDS.values()) == {SignersDocument, PolicyDocument, ExceptionDocument, trust_schema.TrustDocument}
 

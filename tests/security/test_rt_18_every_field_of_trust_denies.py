@@ -154,7 +154,7 @@ SIGNERS: dict[str, tuple[Given, Given]] = {
     ),
 }
 # The other spelling of a demand that is written: both have to be asked for by their own field.
-KEYS = {"SignerSpec.key"}
+KEYS = {"SignerSpec.key", "SignerSpec.preset"}
 
 
 # --- by whom vouched for: Trust documents -----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from preverify.model.verdicts import Mode
 from preverify.policy.compile_exceptions import with_exceptions
 from preverify.policy.compile_signers import compile_signers
 from preverify.policy.exceptions import ExceptionDocument
+from preverify.policy.expand_presets import written_out
 from preverify.policy.image_globs import image_glob
 from preverify.policy.places import Path, refusal
 from preverify.policy.policies import API_VERSION, Policy, PolicySet, compiled
@@ -79,6 +80,7 @@ def load(
                 trusts.append((document, typed))
     if len(policies) > MAX_POLICIES:
         raise BadConfiguration(f"{len(policies)} policies, at most {MAX_POLICIES} are loaded")
+    policies, written_signers = written_out(policies, written_signers)
     trust = compile_trust(
         trusts,
         wanted=_wanted_roots(written_signers, trusts),

@@ -13,6 +13,7 @@ from preverify.model.validation import nearest
 from preverify.model.verdicts import Mode
 from preverify.policy.exceptions import ExceptionDocument
 from preverify.policy.patterns import pattern
+from preverify.policy.presets import PresetSpec
 from preverify.policy.rules import SPECS
 from preverify.policy.rules.combined import OneDemand, fields
 from preverify.policy.signers import KeylessIdentity
@@ -162,7 +163,7 @@ class NotationSpec(Part):
 
 
 class SignerSpec(Part):
-    """Somebody whom policies may trust. Exactly one of `key`, `keyless` and `notation`."""
+    """Somebody whom policies may trust. Exactly one of `key`, `keyless`, `notation` and `preset`."""
 
     later: ClassVar[Mapping[str, str]] = {"any": "write one signer per key and let rules name several"}
 
@@ -172,6 +173,8 @@ class SignerSpec(Part):
     """An identity in a certificate."""
     notation: NotationSpec | None = None
     """Notation signatures."""
+    preset: PresetSpec | None = None
+    """Somebody well known."""
     tlog: LogWord | None = None
     """For keys, and there it has to be written: `none`, or `required`: an entry of a trusted transparency log."""
     timestamps: StampsWord | None = None
@@ -181,9 +184,10 @@ class SignerSpec(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        kinds = [k for k in ("key", "keyless", "notation") if getattr(self, k) is not None]
+        known = ("key", "keyless", "notation", "preset")
+        kinds = [k for k in known if getattr(self, k) is not None]
         if len(kinds) != 1:
-            raise ValueError(f"is {' and '.join(kinds) or 'nobody'}, expected exactly one of: key, keyless, notation")
+            raise ValueError(f"is {' and '.join(kinds) or 'nobody'}, expected exactly one of: {', '.join(known)}")
         if kinds != ["key"]:
             beside = [k for k in ("tlog", "timestamps", "trust") if getattr(self, k) is not None]
             if beside:
@@ -212,15 +216,12 @@ class SignersDocument(Part):
 class RuleBase(OneDemand):
     """One demand. Exactly one kind of demand stands in a rule."""
 
-    later: ClassVar[Mapping[str, str]] = {
-        "cel": "it checks signatures and attestations",
-        "sbom": "it checks signatures and attestations",
-    }
-
     name: Name
     """How answers name the rule."""
     mode: ModeWord = Mode.ENFORCE
     """`audit` and `warn`: evaluated and reported, but left out of the policy's verdict."""
+    preset: PresetSpec | None = None
+    """A well-known signer and what is demanded of it."""
     platforms: PlatformsWord | None = None
     """For this rule instead of what the policy says: `index`, `each` or a list."""
 
