@@ -157,7 +157,7 @@ def judge(
         excepted: Names of vulnerabilities that the operator takes responsibility for.
         now: Time of the decision.
     """
-    judging = _Judging(limits, silencer, excepted, _Facts([each.scan for each in scans], enriching), now)
+    judging = _Judging(limits, silencer, excepted, Enriched([each.scan for each in scans], enriching), now)
     for each in scans:
         judging.weigh(each)
     return judging.judgement
@@ -167,7 +167,7 @@ class _Judging:
     """One run over all scans."""
 
     def __init__(
-        self, limits: Limits, silencer: Silencer | None, excepted: frozenset[str], facts: "_Facts", now: datetime
+        self, limits: Limits, silencer: Silencer | None, excepted: frozenset[str], facts: "Enriched", now: datetime
     ) -> None:
         self.judgement = Judgement()
         self._limits, self._silencer, self._facts, self._now = limits, silencer, facts, now
@@ -275,7 +275,7 @@ class _Known(NamedTuple):
 _NOTHING = _Known(None, None, None)
 
 
-class _Facts:
+class Enriched:
     """What all scans together say of each vulnerability, by its names. Made when something first asks."""
 
     def __init__(self, scans: Sequence[Scan], enriching: Iterable[Scan]) -> None:
