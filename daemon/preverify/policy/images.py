@@ -20,7 +20,9 @@ from preverify.model.verdicts import Outcome
 
 Pairs = tuple[tuple[str, str], ...]
 
-MAX_BYTES = 4 << 20
+MAX_MANIFEST = 4 << 20
+MAX_CONFIG = 1 << 20
+"""Rules compare names in it with globs, which takes time for each character; real ones are a hundred times smaller."""
 CONFIGS = frozenset({"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"})
 """Media types of configurations of images that run. Anything else under `config` makes an artifact of another kind."""
 
@@ -156,7 +158,7 @@ def _read(read: Callable[[bytes], _T], remembered: Callable[[bytes], _T], data: 
 
 
 def _manifest(data: bytes) -> ManifestFacts:
-    document = _Object(strict_json.parse(data, max_bytes=MAX_BYTES), "it", ("config", "layers", "annotations"))
+    document = _Object(strict_json.parse(data, max_bytes=MAX_MANIFEST), "it", ("config", "layers", "annotations"))
     config = document.inner("config", ("mediaType",))
     layers = [_Object(each, "a layer", ("digest", "size")) for each in document.items("layers")]
     return ManifestFacts(
@@ -173,7 +175,7 @@ def _config(data: bytes) -> ConfigFacts:
     Spec:
         OCI image-spec, "OCI Image Configuration"; docker's image specification v1.3 names the same members.
     """
-    image = _Object(strict_json.parse(data, max_bytes=MAX_BYTES), "it", _IMAGE)
+    image = _Object(strict_json.parse(data, max_bytes=MAX_CONFIG), "it", _IMAGE)
     config = image.inner("config", _CONFIG)
     entries = [entry.partition("=") for entry in config.texts("Env")]
     return ConfigFacts(
