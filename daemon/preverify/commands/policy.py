@@ -21,6 +21,7 @@ from preverify.ports import Generations
 
 app = typer.Typer(no_args_is_help=True)
 app.command("import")(policy_import.import_command)
+app.command("export")(policy_import.export_command)
 app.command("exceptions")(policy_exceptions.exceptions_command)
 Places = Annotated[
     list[Path] | None,
@@ -130,7 +131,10 @@ def replay_command(
     config: ConfigOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Derive stored verdicts again from what they rest on, and compare. Exit code 1: some verdict is not the same."""
+    """Derive stored verdicts again from what they rest on, and compare.
+
+    Exit code 1: some verdict is not the same; 3: one that was named rests on nothing that is stored.
+    """
     records = wiring.open_records(load_settings(config))
     history = records.store.history
     ids = verdicts or [v.id for known in history.subjects() for v in history.current(known.subject)]
@@ -150,7 +154,8 @@ def replay_command(
         print(f"{len(replays)} verdicts derived again, {len(different)} differ; {len(unknown)} rest on nothing stored")
     rows = [(e.verdict.id, str(e.verdict.subject), e.verdict.policy, e.why or "differs") for e in different]
     emit(document, output, table("VERDICT", "IMAGE", "POLICY", "WHY", rows=rows))
-    raise typer.Exit(Exit.NOT_VERIFIED if different else Exit.VERIFIED)
+    missing = Exit.UNDECIDED if verdicts and unknown else Exit.VERIFIED
+    raise typer.Exit(Exit.NOT_VERIFIED if different else missing)
 
 
 @app.command("activate")

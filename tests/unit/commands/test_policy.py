@@ -147,3 +147,62 @@ def test_what_could_not_be_decided_has_an_exit_code_of_its_own() -> None:
     from preverify.policy.simulate import Report
 
     assert exit_for(Report(considered=1, unchanged=0, undecided=1, differences=())) == 3
+
+
+def test_a_simulation_says_whose_images_it_is_about_and_compares_what_it_is_told_to(
+    policies: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = wiring.read_policies((policies,))
+    preverify("policy", "activate", "-c", config, capsys=capsys)
+    seed(config, loaded)
+    stricter = tmp_path / "stricter"
+    stricter.mkdir()
+    for path in (policies / "signers.yaml", policies / "keys"):
+        (stricter / path.name).symlink_to(path)
+    (stricter / "policy.yaml").write_text(
+        policy_text(SIGNED.replace("any: [release]", "all: [release, vendor]"), images="['registry.test/**']")
+    )
+    owners = tmp_path / "OWNERS"
+    owners.write_text("registry.test/**  team red\n")
+    code, out, _ = preverify(
+        "policy", "simulate", stricter, "--owners", owners, "-c", config, "-o", "json", capsys=capsys
+    )
+    document = json.loads(out)
+    (difference,) = document["differences"]
+    assert (code, difference["owner"]) == (1, "team red")
+    assert document["byOwner"] == {"team red": {"newly-denied": 1, "newly-allowed": 0}}
+    assert document["byReason"] == {"threshold-not-met": {"newly-denied": 1, "newly-allowed": 0}}
+    assert document["byRepository"] == {str(IMAGE.subject.repository): {"newly-denied": 1, "newly-allowed": 0}}
+    code, out, _ = preverify("policy", "simulate", "--against", stricter, "-c", config, "-o", "json", capsys=capsys)
+    assert (code, [d["effect"] for d in json.loads(out)["differences"]]) == (0, ["newly-allowed"])
+
+
+def test_a_simulation_of_the_past_and_what_is_no_moment(
+    policies: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preverify("policy", "activate", "-c", config, capsys=capsys)
+    seed(config, wiring.read_policies((policies,)))
+    code, out, _ = preverify("policy", "simulate", "--at", "2020-01-01T00:00:00Z", "-c", config, capsys=capsys)
+    assert (code, out.partition(":")[0]) == (0, "0 images")
+    code, out, _ = preverify("policy", "simulate", "--at", "2999-01-01T00:00:00+00:00", "-c", config, capsys=capsys)
+    assert (code, out.partition(":")[0]) == (0, "1 images")
+    for bad in ("yesterday", "2026-01-01T00:00:00"):
+        code, _, err = preverify("policy", "simulate", "--at", bad, "-c", config, capsys=capsys)
+        assert code == 2
+        assert f"--at: {bad!r} is no moment" in err
+
+
+def test_stored_verdicts_are_replayed(policies: Path, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preverify("policy", "activate", "-c", config, capsys=capsys)
+    seed(config, wiring.read_policies((policies,)))
+    code, out, _ = preverify("policy", "replay", "-c", config, "-o", "json", capsys=capsys)
+    assert (code, json.loads(out)) == (0, {"replayed": 1, "same": 1, "different": [], "unknown": []})
+    code, out, _ = preverify("policy", "replay", "v_unknown", "-c", config, capsys=capsys)
+    assert code == 3
+    assert out.startswith("0 verdicts derived again, 0 differ; 1 rest on nothing stored")
+
+
+def test_activating_now_says_the_same(policies: Path, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = preverify("policy", "activate", "--now", "-c", config, capsys=capsys)
+    assert code == 0
+    assert out.startswith("generation 1 is active (")
