@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from preverify import changing, wiring
+from preverify.clock import SystemClock
 from preverify.commands import policy_exceptions, policy_import
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, short, table
 from preverify.model.errors import BadConfiguration
@@ -33,7 +34,7 @@ Places = Annotated[
 def lint_command(places: Places = None, config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
     """Check policy documents. Exit code 2: they cannot be loaded; 1: they can, and something looks like a mistake."""
     policies = _load(places, config)
-    remarks = lint(policies)
+    remarks = lint(policies, now=SystemClock().now())
     rows = [(r.level.value, r.code, r.about or "-", r.detail) for r in remarks]
     document = {
         "policies": len(policies.policies),
