@@ -45,6 +45,7 @@ from preverify.registry import open_source
 from preverify.registry.addresses import Reach
 from preverify.registry.engine import Engine
 from preverify.registry.revocation import RevocationFetcher
+from preverify.scanners.holding import Holding
 from preverify.serve import check_answers
 from preverify.settings import Settings, Source, read_bounded
 from preverify.signing import SigningClient, SigningProcess, own_of
@@ -148,6 +149,36 @@ def open_revocations(settings: Settings, *, private: bool = False) -> Revocation
     reach = Reach.PRIVATE if private or settings.trust.network == "private" else Reach.PUBLIC
     directory = settings.state / "revocation" if settings.state.is_dir() else None
     return RevocationFetcher(clock=SystemClock(), directory=directory, reach=reach)
+
+
+def open_holding(settings: Settings) -> Holding:
+    """Construct the adapter of the vulnerability databases on this machine."""
+    return Holding(settings.vulnerabilities.database.directory or settings.state / "vulnerabilities")
+
+
+def newest_vulnerability(settings: Settings) -> datetime | None:
+    """Return how recent the vulnerability database in use is; None where there is none."""
+    database = open_holding(settings).open()
+    if database is None:
+        return None
+    database.close()
+    return database.facts.newest
+
+
+def database_policies(settings: Settings) -> PolicySet:
+    """Load the policies that the image of a vulnerability database has to pass.
+
+    Raises:
+        BadConfiguration: no place is configured, no document is there, or one cannot be used.
+        Unavailable: a root by TUF was never fetched and cannot be now.
+    """
+    place = settings.vulnerabilities.database.policy
+    if place is None:
+        raise BadConfiguration(
+            "null, expected the policy documents that the image has to pass: unsigned data is not taken in",
+            where="vulnerabilities.database.policy",
+        )
+    return read_policies((place,), open_roots(settings).read)
 
 
 def own_keys(settings: Settings) -> tuple[Own, ...]:
@@ -405,6 +436,7 @@ def serve(settings: Settings, config: Path) -> int:
             records.clock,
             heartbeat=lambda: heartbeat(settings),
             trust=lambda: trust_figures(settings, records),
+            vulnerabilities=lambda: newest_vulnerability(settings),
         )
         metrics = stack.enter_context(
             contextlib.closing(

@@ -38,7 +38,7 @@ for module in (serve, verify, explain, lookup, tags, doctor, bench):
 app.add_typer(policy.app, name="policy", help="Policies: lint, show, simulate, activate.")
 app.add_typer(trust.app, name="trust", help="What signers rest on: show, check, export, import.")
 app.add_typer(attest.app, name="attest", help="Our statements: show, verify.")
-app.add_typer(database.app, name="db", help="The database: upgrade, check.")
+app.add_typer(database.app, name="db", help="Databases: upgrade, check; of vulnerabilities: pull, status, build, push.")
 app.add_typer(config.app, name="config", help="Configuration: show, schema.")
 app.add_typer(conformance.app, name="conformance", help="Sigstore client conformance: verify-bundle, sign-bundle.")
 

@@ -249,6 +249,14 @@ METRICS: tuple[Metric, ...] = (
         "The configured interval of looks at a TUF repository; absent where `trust.offline` is set.",
         _ROOT,
     ),
+    _gauge(
+        "vulnerability_database_age_seconds",
+        "How old the newest record of the vulnerability database in use is; absent where there is none.",
+    ),
+    _gauge(
+        "vulnerability_database_max_age_seconds",
+        "The configured age from which on it is stale; absent where no database is configured.",
+    ),
     _gauge("source_info", "Always 1 for each configured source; absent sources have no series.", _SOURCE),
     _gauge("sweep_interval_seconds", "The configured interval of a sweep.", _SOURCE, _SWEEP),
 )

@@ -33,6 +33,7 @@ class CensusCollector:
     A database that is slow or away does not hold a scrape: the last figures are given again with `census_up` 0, and
     `census_timestamp_seconds` says how old they are. `trust` gives the figures of exceptions, roots and stores
     in force; their first label is the name. It compiles policies, and holds a scrape as little as the database does.
+    `vulnerabilities` says how recent the vulnerability database in use is.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class CensusCollector:
         *,
         heartbeat: Callable[[], datetime | None] = lambda: None,
         trust: Callable[[], Iterable[Figure]] = tuple,
+        vulnerabilities: Callable[[], datetime | None] = lambda: None,
         cache_seconds: float = CACHE_SECONDS,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
@@ -53,6 +55,7 @@ class CensusCollector:
         self._clock = clock
         self._heartbeat = heartbeat
         self._trust = trust
+        self._vulnerabilities = vulnerabilities
         times = {"cache_seconds": cache_seconds, "wait_seconds": wait_seconds}
         self._taking = Reading("census", self._take, clock, **times)
         self._trusting = Reading("trust", self._figures, clock, **times)
@@ -69,6 +72,7 @@ class CensusCollector:
             heard = None
         if heard is not None:
             yield _family("feed_heartbeat_timestamp_seconds", {(): heard.timestamp()})
+        yield from self._vulnerability_database()
         yield from self._trusted()
         if self._taking.value is not None:
             yield from self._measured(self._taking.value)
@@ -91,6 +95,18 @@ class CensusCollector:
             intervals[name, "tags"] = source.sweep.tags.total_seconds()
             intervals[name, "evidence"] = source.sweep.evidence.total_seconds()
         yield _family("sweep_interval_seconds", intervals)
+
+    def _vulnerability_database(self) -> Iterator[GaugeMetricFamily]:
+        configured = self._settings.vulnerabilities.database
+        if configured.reference is not None:
+            yield _family("vulnerability_database_max_age_seconds", {(): configured.max_age.total_seconds()})
+        try:
+            newest = self._vulnerabilities()
+        except Exception:  # noqa: BLE001 - a database that cannot be read is none; the alert is on absence
+            newest = None
+        if newest is not None:
+            age = (self._clock.now() - newest).total_seconds()
+            yield _family("vulnerability_database_age_seconds", {(): max(age, 0.0)})
 
     def _trusted(self) -> Iterator[GaugeMetricFamily]:
         """Yield what is said of exceptions, roots and stores; of more than `MAX_LABEL_VALUES`, the first by name."""

@@ -20,7 +20,7 @@ from preverify.model import globs
 from preverify.model.durations import format_duration, parse_duration
 from preverify.model.errors import BadInput
 from preverify.model.hosts import is_loopback_host
-from preverify.model.reference import registry_host
+from preverify.model.reference import Reference, registry_host
 
 _SOURCE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -51,6 +51,13 @@ def _host(text: str) -> str:
 def _glob(text: str) -> str:
     try:
         return globs.check(text)
+    except BadInput as error:
+        raise ValueError(str(error)) from error
+
+
+def _reference(text: str) -> str:
+    try:
+        return str(Reference.parse(text))
     except BadInput as error:
         raise ValueError(str(error)) from error
 
@@ -216,6 +223,29 @@ class Keyless(_Part):
 _URI_SCHEMES = ("awskms", "azurekms", "gcpkms", "hashivault", "hsm")
 
 
+class VulnerabilityDatabase(_Part):
+    """Where the data comes from that bills of materials are matched against."""
+
+    reference: Annotated[str, AfterValidator(_reference)] | None = None
+    """Its image, `registry/repository:tag` or `@digest`, for `preverify db pull`; null: whatever a command names."""
+    policy: Path | None = None
+    """File or directory with the policy documents that this image has to pass before it is read; null: none passes."""
+    directory: Path | None = None
+    """Where it is kept; null: `vulnerabilities` in the state directory."""
+    max_age: Annotated[Duration, Field(ge=timedelta(minutes=1))] = Field(timedelta(hours=48), alias="maxAge")
+    """From which age on `preverify db status` and the alert call it stale. Rules have ages of their own."""
+    credentials: Credentials | None = None
+    network: Literal["public", "private"] = "public"
+    """`private` allows private and loopback addresses."""
+    tls: SourceTls = SourceTls()
+
+
+class Vulnerabilities(_Part):
+    """Matching bills of materials against known vulnerabilities."""
+
+    database: VulnerabilityDatabase = VulnerabilityDatabase()
+
+
 class Signing(_Part):
     """Our own signature, by one of `keyFile`, `uri` and `keyless`. Without any nothing is published."""
 
@@ -315,6 +345,7 @@ class Settings(_Part):
     sources: dict[Annotated[str, AfterValidator(_source_name)], Source] = {}
     policies: Policies = Policies()
     trust: Trust = Trust()
+    vulnerabilities: Vulnerabilities = Vulnerabilities()
     signing: Signing = Signing()
     listen: Listen = Listen()
     workers: int = Field(2, ge=1, le=64)

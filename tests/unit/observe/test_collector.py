@@ -3,6 +3,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from preverify import observe
+from preverify.model.errors import BadInput
 from preverify.observe.catalogue import BY_NAME, METRICS
 from preverify.observe.exceptions import exception_figures
 from preverify.ports import Backlog, CensusRows, SweepMark, TagCount
@@ -157,8 +158,15 @@ def test_trust_that_takes_long_does_not_hold_a_scrape_and_is_not_read_at_each() 
 
 
 def test_every_census_gauge_of_the_catalogue_is_given_and_no_other() -> None:
+    settings = _settings(repositoryLabel=True)
+    database = settings.vulnerabilities.database.model_copy(update={"reference": "registry.example/v:1"})
+    vulnerabilities = settings.vulnerabilities.model_copy(update={"database": database})
     collector = _collector(
-        _Census(ROWS), settings=_settings(repositoryLabel=True), heartbeat=lambda: NOW, trust=lambda: TRUST
+        _Census(ROWS),
+        settings=settings.model_copy(update={"vulnerabilities": vulnerabilities}),
+        heartbeat=lambda: NOW,
+        trust=lambda: TRUST,
+        vulnerabilities=lambda: NOW,
     )
     declared = {metric.name for metric in METRICS if metric.where == "census"}
     assert set(_shown(collector)) == declared
@@ -185,6 +193,24 @@ def test_the_figures_are_those_of_the_database() -> None:
     assert (shown["leader"], shown["generation"]) == ({(): 1}, {(): 3})
     assert shown["census_up"] == {(): 1}
     assert "repository_tags" not in shown
+
+
+def test_the_age_of_the_vulnerability_database_is_that_of_its_data() -> None:
+    shown = _shown(_collector(_Census(ROWS), vulnerabilities=lambda: NOW - timedelta(hours=3)))
+    assert shown["vulnerability_database_age_seconds"] == {(): 3 * 3600}
+    assert "vulnerability_database_max_age_seconds" not in shown, "nobody is woken where none is configured"
+    ahead = _shown(_collector(_Census(ROWS), vulnerabilities=lambda: NOW + timedelta(hours=3)))
+    assert ahead["vulnerability_database_age_seconds"] == {(): 0}
+
+
+def test_a_vulnerability_database_that_cannot_be_read_has_no_age() -> None:
+    def damaged() -> datetime:
+        raise BadInput("damaged")
+
+    for missing in (damaged, lambda: None):
+        shown = _shown(_collector(_Census(ROWS), vulnerabilities=missing))
+        assert "vulnerability_database_age_seconds" not in shown
+        assert shown["census_up"] == {(): 1}
 
 
 def test_a_clock_that_went_back_gives_no_negative_age() -> None:

@@ -309,6 +309,18 @@ def test_the_shown_document_loads_again(config: Path, tmp_path: Path) -> None:
     assert load(again, {}, {}) == loaded.settings
 
 
+def test_the_vulnerability_database_is_named_as_images_are(config: Path) -> None:
+    text = "vulnerabilities: {database: {reference: Registry.Example/security/v, policy: p, directory: d}}\n"
+    database = load(with_text(config, text), {}, {}).vulnerabilities.database
+    assert database.reference == "registry.example/security/v:latest"
+    assert (database.policy, database.directory) == (config.parent / "p", config.parent / "d")
+    assert database.max_age == timedelta(hours=48)
+    assert "not a repository name" in refusal(
+        with_text(config, "vulnerabilities: {database: {reference: registry.example/V}}\n")
+    )
+    assert "greater than or equal to" in refusal(with_text(config, "vulnerabilities: {database: {maxAge: 1s}}\n"))
+
+
 def test_parts_can_be_built_in_code() -> None:
     assert Listen(address="127.0.0.1:0").tls is None
     assert Database(url="sqlite://").url_file is None
