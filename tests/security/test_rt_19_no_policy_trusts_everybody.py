@@ -16,7 +16,7 @@ from preverify.policy.documents import load
 from preverify.policy.lint import lint
 from preverify.trust.embedded import embedded
 from support.fixtures import FIXTURES
-from support.policies import SIGNED, pem, policy_set, policy_text
+from support.policies import NOW, SIGNED, pem, policy_set, policy_text
 
 
 def read(name: str) -> bytes:
@@ -170,7 +170,7 @@ def test_a_trust_policy_that_skips_is_remarked_upon() -> None:
     document = json.dumps({"version": "1.0", "trustPolicies": [skipping]}).encode()
     signer = text("{notation: {trustPolicy: {file: trustpolicy.json}}}")
     loaded = load([("x.yaml", signer)], lambda name: document if name == "trustpolicy.json" else read(name))
-    assert "skips-verification" in {remark.code for remark in lint(loaded)}
+    assert "skips-verification" in {remark.code for remark in lint(loaded, now=NOW)}
 
 
 @pytest.mark.parametrize(
@@ -211,5 +211,5 @@ def test_a_policy_that_anything_satisfies_does_not_load(require: str) -> None:
 
 
 def test_images_of_any_registry_are_remarked_upon() -> None:
-    remarks = lint(policy_set(policy_text(SIGNED, images="['**']")))
+    remarks = lint(policy_set(policy_text(SIGNED, images="['**']")), now=NOW)
     assert "catch-all-images" in {remark.code for remark in remarks}

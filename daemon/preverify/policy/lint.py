@@ -1,41 +1,30 @@
 """What is allowed to be written and still looks like a mistake."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 
 from preverify.model.anchors import Action, KeyAnchor, NotationAnchor
 from preverify.model.reference import is_repository_path
 from preverify.model.verdicts import Mode
+from preverify.policy.glob_relations import covers, meet
+from preverify.policy.lint_exceptions import about_exceptions
+from preverify.policy.lint_rules import about_identity, about_rules
 from preverify.policy.policies import Policy, PolicySet, canonical_json
+from preverify.policy.remarks import Level, Lint
+from preverify.policy.remarks import remark as _remark_on
 from preverify.policy.signers import Signer
+
+__all__ = ["Level", "Lint", "lint"]
 
 _SHORT = timedelta(minutes=10)
 
 
-class Level(StrEnum):
-    """How sure we are that it is one."""
-
-    WARNING = "warning"
-    NOTE = "note"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lint:
-    """One remark. `code` is from a closed list; `about` names the policy or signer."""
-
-    code: str
-    level: Level
-    about: str
-    detail: str
-
-
-def lint(policy_set: PolicySet) -> tuple[Lint, ...]:
-    """Return all remarks about a set, policies first."""
-    remarks = [remark for policy in policy_set.policies for remark in _about_policy(policy)]
+def lint(policy_set: PolicySet, *, now: datetime) -> tuple[Lint, ...]:
+    """Return all remarks about a set, policies first. Exceptions are compared with the time."""
+    remarks = [each for policy in policy_set.policies for each in (*_about_policy(policy), *about_rules(policy))]
     remarks += _about_set(policy_set)
     remarks += _about_signers(policy_set)
+    remarks += about_exceptions(policy_set, now)
     return tuple(remarks)
 
 
@@ -47,6 +36,10 @@ def _about_policy(policy: Policy) -> Iterator[Lint]:
             yield _remark("catch-all-images", Level.WARNING, policy, detail)
         elif not pattern.startswith("oci:/") and not _can_match(host, path):
             yield _remark("matches-nothing", Level.WARNING, policy, f"no repository name can match {pattern!r}")
+    hidden = [p for p in policy.images if any(covers(out, p) for out in policy.exclude)]
+    if hidden:
+        detail = f"{', '.join(map(repr, hidden))} is excluded by the policy itself"
+        yield _remark("matches-nothing", Level.WARNING, policy, detail)
     covered = [p for p in policy.images if p != "**" and "**" in policy.images]
     if covered:
         yield _remark("glob-without-effect", Level.NOTE, policy, f"'**' covers {', '.join(map(repr, covered))} already")
@@ -75,12 +68,29 @@ def _about_set(policy_set: PolicySet) -> Iterator[Lint]:
     elif all(p.mode is not Mode.ENFORCE for p in policy_set.policies):
         detail = "no policy has mode enforce: every image that one matches is admitted"
         yield Lint(code="nothing-enforced", level=Level.WARNING, about="", detail=detail)
+    yield from _unmatched(policy_set)
     first: dict[bytes, str] = {}
     for policy in policy_set.policies:
         twin = first.setdefault(_demands(policy), policy.name)
         if twin != policy.name:
             detail = f"demands exactly what {twin!r} demands, of the same images"
             yield _remark("duplicate-policy", Level.NOTE, policy, detail)
+
+
+def _unmatched(policy_set: PolicySet) -> Iterator[Lint]:
+    """Remark on what a policy excludes to no effect, or so that no policy is about it: then it is denied."""
+    for policy in policy_set.policies:
+        others = [glob for other in policy_set.policies if other is not policy for glob in other.images]
+        for out in policy.exclude:
+            if not any(meet(out, glob) for glob in policy.images):
+                yield _remark(
+                    "exclude-without-effect", Level.NOTE, policy, f"no image that it is about matches {out!r}"
+                )
+            elif not any(meet(out, glob) for glob in others):
+                detail = (
+                    f"no other policy is about {out!r}: what is excluded there is denied, as what no policy matches"
+                )
+                yield _remark("excluded-and-denied", Level.NOTE, policy, detail)
 
 
 def _demands(policy: Policy) -> bytes:
@@ -94,6 +104,7 @@ def _about_signers(policy_set: PolicySet) -> Iterator[Lint]:
         if isinstance(signer.anchor, KeyAnchor):
             by_key.setdefault(signer.anchor.key.id, []).append(signer.name)
         yield from _about_notation(signer)
+        yield from about_identity(signer)
         if signer.name not in used:
             yield Lint(code="unused-signer", level=Level.NOTE, about=signer.name, detail="no rule names this signer")
     for names in by_key.values():
@@ -117,4 +128,4 @@ def _about_notation(signer: Signer) -> Iterator[Lint]:
 
 
 def _remark(code: str, level: Level, policy: Policy, detail: str) -> Lint:
-    return Lint(code=code, level=level, about=policy.name, detail=detail)
+    return _remark_on(code, level, policy.name, detail)

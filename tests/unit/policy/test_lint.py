@@ -3,14 +3,14 @@
 import pytest
 
 from preverify.policy.lint import Level, lint
-from support.policies import ATTESTED, SIGNED, SIGNERS, policy_set, policy_text
+from support.policies import ATTESTED, NOW, SIGNED, SIGNERS, policy_set, policy_text
 
 QUIET = SIGNERS.replace("  release-again: {key: {file: keys/release-again.pub}, tlog: none}\n", "")
 ALL_USED = "[{name: signed, signature: {by: {any: [release, security, vendor]}}}]"
 
 
 def codes(*documents: str, signers: str = QUIET) -> set[tuple[str, str]]:
-    return {(remark.code, remark.about) for remark in lint(policy_set(*documents, signers=signers))}
+    return {(remark.code, remark.about) for remark in lint(policy_set(*documents, signers=signers), now=NOW)}
 
 
 def test_a_sound_set_has_no_remarks() -> None:
@@ -59,6 +59,6 @@ def test_two_policies_that_demand_the_same() -> None:
 
 
 def test_remarks_say_how_sure_they_are() -> None:
-    levels = {remark.code: remark.level for remark in lint(policy_set(policy_text(SIGNED, images="['**']")))}
+    levels = {remark.code: remark.level for remark in lint(policy_set(policy_text(SIGNED, images="['**']")), now=NOW)}
     assert levels["catch-all-images"] is Level.WARNING
     assert levels["unused-signer"] is Level.NOTE
