@@ -356,14 +356,6 @@ def test_words_of_later_versions_in_policies_do_not_load(key: str) -> None:
         policy_set(policy_text(SIGNED, **{key: "{}"}))
 
 
-@pytest.mark.parametrize("key", [*RuleBase.later])
-def test_words_of_later_versions_in_rules_do_not_load(key: str) -> None:
-    beside = f"[{{name: signed, {key}: {{}}, signature: {{by: {{any: [release]}}}}}}]"
-    for require in (beside, f"[{{name: a, {key}: x}}]"):
-        with pytest.raises(BadConfiguration, match=f"'{key}' is not in this version of preverify"):
-            policy_set(policy_text(require))
-
-
 @pytest.mark.parametrize("key", [*SPECS["attestation"].later])
 def test_words_of_later_versions_in_attestations_do_not_load(key: str) -> None:
     with pytest.raises(BadConfiguration, match=f"'{key}' is not in this version of preverify"):

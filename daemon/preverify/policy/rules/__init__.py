@@ -14,7 +14,10 @@ from preverify.policy.rules.combined import AllOfSpec, AnyOfSpec, AtLeastSpec, N
 from preverify.policy.rules.config import ConfigSpec, Configured
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.image_age import Aged, ImageAgeSpec
+from preverify.policy.rules.licenses import Licensed, LicensesSpec
+from preverify.policy.rules.packages import Contained, PackagesSpec
 from preverify.policy.rules.repositories import ComesFrom, RepositoriesSpec
+from preverify.policy.rules.sbom import Described, SbomSpec
 from preverify.policy.rules.signature import SignatureSpec, SignedBy
 from preverify.policy.rules.tags import Tagged, TagsSpec
 from preverify.policy.rules.vulnerabilities import Vulnerabilities, VulnerabilitiesSpec
@@ -62,6 +65,9 @@ RULES: Mapping[str, type[Rule]] = {
         ComesFrom,
         Tagged,
         Vulnerabilities,
+        Described,
+        Contained,
+        Licensed,
     )
 }
 SPECS: Mapping[str, type[BaseModel]] = {
@@ -77,6 +83,9 @@ SPECS: Mapping[str, type[BaseModel]] = {
     ComesFrom.KIND: RepositoriesSpec,
     Tagged.KIND: TagsSpec,
     Vulnerabilities.KIND: VulnerabilitiesSpec,
+    Described.KIND: SbomSpec,
+    Contained.KIND: PackagesSpec,
+    Licensed.KIND: LicensesSpec,
 }
 NESTED = nested_spec(SPECS)
 """The written form of a demand inside of another one."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from datetime import datetime
+from typing import Any, NamedTuple, Self, TypeVar
 
 from pydantic import model_validator
 
@@ -19,15 +20,16 @@ from preverify.policy.rules.results import Named, result
 from preverify.policy.shortfall import Shortfall
 from preverify.policy.wire import Part
 
-__all__ = ["Bill", "Inventories", "InventoriesSpec", "Violation"]
+__all__ = ["Bill", "Inventories", "InventoriesSpec", "Judge"]
 
 _TYPES = (*TYPES["spdx"], *TYPES["cyclonedx"])
 _COUNTS = ("packages.count", "components.count")
 _NOUN = "bill of materials"
 _ORDER = (Outcome.PASSED, Outcome.UNDECIDED, Outcome.FAILED)
 
-Violation = Callable[[Inventory], Shortfall | None]
-"""Says what is wrong with a bill of materials; None where nothing is."""
+_Said = TypeVar("_Said")
+Judge = Callable[[Inventory], _Said | None]
+"""Says something of a bill of materials; None where there is nothing to say."""
 
 
 class InventoriesSpec(Part):
@@ -85,11 +87,10 @@ class Inventories:
         """Return every bill that counts by itself, whether or not there are enough of them."""
         found: dict[str, Bill] = {}
         for finding in look.findings:
-            inventory = look.contents.get(finding.statement) if finding.established else None
-            if isinstance(inventory, Inventory):
-                whose = self._whose(finding, look)
-                if whose:
-                    found.setdefault(finding.statement, Bill(finding.evidence, finding.statement, whose, inventory))
+            inventory = _inventory(finding, look) if finding.established else None
+            whose = self._whose(finding, look) if inventory is not None else ""
+            if inventory is not None and whose:
+                found.setdefault(finding.statement, Bill(finding.evidence, finding.statement, whose, inventory))
         return tuple(found.values())
 
     def _whose(self, finding: Finding, look: Look) -> str:
@@ -103,41 +104,48 @@ class Inventories:
             return ""
         return "/".join(signer.name for signer in self.by.claimants(finding, look.now)[0])
 
-    def conclude(self, rule: Named, look: Look, *, acceptable: Violation | None = None) -> RuleResult:
-        """Return PASSED where there are bills to look at: of enough signers, or our scanner's.
+    def conclude(self, rule: Named, look: Look, *, lack: Judge[Shortfall], until: Judge[datetime]) -> RuleResult:
+        """Return PASSED where there are bills that lack nothing: of enough signers, or our scanner's.
 
         Args:
             rule: Whose result it is.
             look: What is to be seen.
-            acceptable: What a bill has to be to count at all; others beside one that counts change nothing.
+            lack: Why a bill does not count. Others beside one that counts change nothing.
+            until: Until when it counts.
         """
-        accept = acceptable or _anything
-        results = [] if self.by is None else [self._attested(self.by, rule, look, accept)]
+        results = [] if self.by is None else [self._attested(self.by, rule, look, lack, until)]
         if self.scanner:
-            results.append(self._scanned(rule, look, accept))
+            results.append(self._scanned(rule, look, lack, until))
         # Either is enough, and what is undecided may still come. Of two that failed, the first says more.
         return min(results, key=lambda each: _ORDER.index(each.outcome))
 
-    def every(self, rule: Named, look: Look, violation: Violation) -> RuleResult:
-        """Return PASSED where there are bills to look at, and nothing is wrong with any that counts.
+    def every(self, rule: Named, look: Look, violation: Judge[Shortfall]) -> RuleResult:
+        """Return PASSED where there are whole bills to look at, and nothing is wrong with any that counts.
 
         All of them are about one image: what one of them names is in there, though another does not name it.
         """
         bills = self.bills(look)
-        for bill in bills:
-            short = violation(bill.inventory)
-            if short is not None:
-                detail = f"{short.detail} ({_NOUN} by {bill.whose})"
-                return result(rule, Outcome.FAILED, short.reason, detail, evidence=(bill.evidence,))
-        found = self.conclude(rule, look)
+        wrong = [(short, bill) for bill in bills if (short := violation(bill.inventory)) is not None]
+        if wrong:
+            # What is known to be wrong says more than what is not known.
+            short, bill = min(wrong, key=lambda each: each[0].reason is Reason.SBOM_MISSING)
+            detail = f"{short.detail} ({_NOUN} by {bill.whose})"
+            return result(rule, Outcome.FAILED, short.reason, detail, evidence=(bill.evidence,))
+        found = self.conclude(rule, look, lack=part_of_it, until=_always)
         if found.outcome is not Outcome.PASSED:
             return found
         return replace(found, evidence=tuple(dict.fromkeys((*found.evidence, *(bill.evidence for bill in bills)))))
 
-    def _attested(self, by: Quorum, rule: Named, look: Look, accept: Violation) -> RuleResult:
+    def _attested(
+        self, by: Quorum, rule: Named, look: Look, lack: Judge[Shortfall], until: Judge[datetime]
+    ) -> RuleResult:
         def suits(finding: Finding) -> Shortfall | None:
-            inventory = look.contents.get(finding.statement)
-            return accept(inventory) if isinstance(inventory, Inventory) else _unread(finding)
+            inventory = _inventory(finding, look)
+            return _unread(finding) if inventory is None else lack(inventory)
+
+        def ends(finding: Finding) -> datetime | None:
+            inventory = _inventory(finding, look)
+            return None if inventory is None else until(inventory)
 
         demand = Demand(
             rule=rule.name,
@@ -147,6 +155,7 @@ class Inventories:
             missing=Reason.SBOM_MISSING,
             noun=_NOUN,
             suits=suits,
+            until=ends,
         )
         # Attestations of other things say nothing of this; that there are only such means that there is none.
         concerned = [each for each in look.findings if not each.predicate_type or _is_inventory(each)]
@@ -155,20 +164,23 @@ class Inventories:
             return result(rule, Outcome.FAILED, Reason.SBOM_MISSING, f"no {_NOUN} to look at: {found.detail}")
         return found
 
-    def _scanned(self, rule: Named, look: Look, accept: Violation) -> RuleResult:
+    def _scanned(self, rule: Named, look: Look, lack: Judge[Shortfall], until: Judge[datetime]) -> RuleResult:
         failed: RuleResult | None = None
         for report in filter(_is_scanned, look.findings):
-            inventory = look.contents.get(report.statement)
-            short = accept(inventory) if isinstance(inventory, Inventory) else _unread(report)
-            evidence = (report.evidence,)
-            if short is None:
-                return result(rule, Outcome.PASSED, Reason.OK, f"{_NOUN} by our scanner", evidence=evidence)
-            failed = result(rule, Outcome.FAILED, short.reason, short.detail, evidence=evidence)
+            inventory = _inventory(report, look)
+            if inventory is None:
+                short = _unread(report)
+            elif (lacking := lack(inventory)) is not None:
+                short = lacking
+            else:
+                detail, end = f"{_NOUN} by our scanner", until(inventory)
+                return result(rule, Outcome.PASSED, Reason.OK, detail, evidence=(report.evidence,), until=end)
+            failed = result(rule, Outcome.FAILED, short.reason, short.detail, evidence=(report.evidence,))
         if failed is not None:
             return failed
         unscanned = () if look.gathered is None else look.gathered.unscanned
-        for lack in (*unscanned, *look.unobtained):
-            return result(rule, Outcome.UNDECIDED, lack.reason, f"{lack.what}: {lack.detail}")
+        for missing in (*unscanned, *look.unobtained):
+            return result(rule, Outcome.UNDECIDED, missing.reason, f"{missing.what}: {missing.detail}")
         return result(rule, Outcome.FAILED, Reason.SBOM_MISSING, f"our scanner made no {_NOUN}")
 
     def canonical(self) -> dict[str, Any]:
@@ -183,8 +195,22 @@ class Inventories:
         return cls(by=by, scanner=body.get("scanner", False))
 
 
-def _anything(inventory: Inventory) -> None:
+def part_of_it(inventory: Inventory) -> Shortfall | None:
+    """Return why a bill says too little to conclude anything from what it does not name."""
+    if inventory.incomplete:
+        return Shortfall(Reason.SBOM_MISSING, f"the {_NOUN} calls itself {inventory.incomplete[:80]!r}")
+    if not inventory.components:
+        return Shortfall(Reason.SBOM_MISSING, f"the {_NOUN} names no component")
+    return None
+
+
+def _always(inventory: Inventory) -> None:
     del inventory
+
+
+def _inventory(finding: Finding, look: Look) -> Inventory | None:
+    content = look.contents.get(finding.statement)
+    return content if isinstance(content, Inventory) else None
 
 
 def _is_scanned(finding: Finding) -> bool:
