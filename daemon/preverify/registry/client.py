@@ -1,12 +1,13 @@
 """The registry client: `oras` with everything that a hostile registry could use taken out or checked."""
 
+import hashlib
 import re
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 from urllib.parse import quote, urlencode
 
 import oras.auth.base
@@ -23,7 +24,7 @@ from preverify.registry import credentials
 from preverify.registry.addresses import Reach
 from preverify.registry.auth import MAX_TOKEN_ANSWER, Authorizer, Scope
 from preverify.registry.budget import MAX_RETRY_AFTER, Budget
-from preverify.registry.engine import Engine, Response, Timeouts
+from preverify.registry.engine import Engine, Response, Timeouts, Write
 from preverify.registry.manifests import (
     ACCEPT,
     MAX_MANIFEST,
@@ -407,6 +408,33 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
 
     # --- one request --------------------------------------------------------------------------------------------------
 
+    def copy_blob(self, path: str, digest: Digest, *, size: int, into: BinaryIO) -> None:
+        """Write a blob of any size to a file, hashing it on the way. Where this raises, a part may have been written.
+
+        Raises:
+            MalformedEvidence: `digest-mismatch` where bytes or length are not as named.
+        """
+        seen, length = hashlib.new(digest.algorithm), 0
+
+        def keep(chunk: bytes) -> None:
+            nonlocal length
+            seen.update(chunk)
+            length += len(chunk)
+            into.write(chunk)
+
+        url = self._url(path, "blobs", str(digest))
+        try:
+            answer = self._ask("GET", url, _pull(path), (), cap=max(size, _MAX_SMALL_ANSWER), redirects=True, into=keep)
+        except MalformedEvidence as error:
+            raise MalformedEvidence(Reason.DIGEST_MISMATCH, f"blob {digest} is longer than its {size} bytes") from error
+        self._expect(answer, 200, f"blob {path}@{digest}")
+        if seen.hexdigest() != digest.hex or length != size:
+            raise MalformedEvidence(
+                Reason.DIGEST_MISMATCH,
+                f"blob {path}@{digest}: the registry served {seen.name}:{seen.hexdigest()} ({length} bytes), its "
+                f"descriptor says {size}",
+            )
+
     def _url(self, path: str, kind: str, rest: str) -> Url:
         if not is_repository_path(path):
             raise BadInput(f"{path[:120]!r} is not a repository name")
@@ -422,18 +450,19 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         cap: int,
         body: bytes | None = None,
         redirects: bool = False,
+        into: Write | None = None,
     ) -> Response:
         """Send one request to the registry itself, authenticate at most twice, follow what may be followed."""
         header = self._authorizer.header(scope)
-        answer = self._send(method, url, headers, header, cap=cap, body=body)
+        answer = self._send(method, url, headers, header, cap=cap, body=body, into=into)
         if answer.status_code == 401:
             challenge = answer.headers.get("www-authenticate") or ""
             fresh = self._authorizer.answer(challenge, scope, refused=header)
             if fresh is not None:
                 header = fresh
-                answer = self._send(method, url, headers, fresh, cap=cap, body=body)
+                answer = self._send(method, url, headers, fresh, cap=cap, body=body, into=into)
         if answer.status_code in _REDIRECTS:
-            answer = self._redirected(method, url, answer, headers, header, cap=cap, elsewhere=redirects)
+            answer = self._redirected(method, url, answer, headers, header, cap=cap, elsewhere=redirects, into=into)
         if answer.status_code in (401, 403) and method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
             code = _error_code(answer)
             raise Refused(
@@ -453,6 +482,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         *,
         cap: int,
         elsewhere: bool,
+        into: Write | None,
     ) -> Response:
         """Follow redirects of GET and HEAD; to other hosts only for blobs, and then without any credential."""
         for _ in range(self.limits.redirects):
@@ -469,7 +499,7 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
                 self._refuse_redirect(url, target, "https is never left for http")
             if not same:
                 header = None
-            answer = self._send(method, target, headers, header, cap=cap, body=None)
+            answer = self._send(method, target, headers, header, cap=cap, body=None, into=into)
             url = target
         if answer.status_code in _REDIRECTS:
             raise Unavailable(f"{url.path} is redirected more than {self.limits.redirects} times")
@@ -481,26 +511,36 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         )
 
     def _send(
-        self, method: str, url: Url, headers: tuple[str, ...], header: str | None, *, cap: int, body: bytes | None
+        self,
+        method: str,
+        url: Url,
+        headers: tuple[str, ...],
+        header: str | None,
+        *,
+        cap: int,
+        body: bytes | None,
+        into: Write | None = None,
     ) -> Response:
         lines = headers if header is None else (*headers, f"Authorization: {header}")
         with self._budget.request(f"{method} {url.path}"):
             self._counts.requests = self.requests + 1
-            answer = self._observed(method, url, lines, cap=cap, body=body)
+            answer = self._observed(method, url, lines, cap=cap, body=body, into=into)
         status = answer.status_code
         if status == 429 or status >= 500:
             self._raise_busy(answer, f"{method} {url.path}", method)
         return answer
 
-    def _observed(self, method: str, url: Url, lines: tuple[str, ...], *, cap: int, body: bytes | None) -> Response:
+    def _observed(
+        self, method: str, url: Url, lines: tuple[str, ...], *, cap: int, body: bytes | None, into: Write | None
+    ) -> Response:
         """Send one request and count it, by status code or as an error."""
         reach, text = self._reach_of(url.authority), str(url)
         if self._observer is None:
-            return self._engine.request(method, text, lines, body=body, max_bytes=cap, reach=reach)
+            return self._engine.request(method, text, lines, body=body, max_bytes=cap, reach=reach, into=into)
         code = "error"
         try:
             with self._observer.time("registry_request_seconds", source=self.source_name):
-                answer = self._engine.request(method, text, lines, body=body, max_bytes=cap, reach=reach)
+                answer = self._engine.request(method, text, lines, body=body, max_bytes=cap, reach=reach, into=into)
             code = str(answer.status_code)
             return answer
         finally:

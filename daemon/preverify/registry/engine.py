@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,13 +23,20 @@ _TIMED_OUT = frozenset({28, 42})
 _WRITE_STOPPED = frozenset({23, 63})
 
 
+Write = Callable[[bytes], object]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long one request may take. `idle` is time without a byte, the wait for the first one included."""
+    """How long one request may take. `idle` is time without a byte, the wait for the first one included.
+
+    `copied` takes the place of `total` where a long body is written to a file.
+    """
 
     connect: timedelta = timedelta(seconds=5)
     idle: timedelta = timedelta(seconds=10)
     total: timedelta = timedelta(seconds=60)
+    copied: timedelta = timedelta(minutes=10)
 
 
 class Response:
@@ -75,15 +82,17 @@ class Headers(dict[str, str]):
 
 
 class _Sink:
-    """Collects a body up to a cap; refusing a chunk makes libcurl stop the transfer."""
+    """Collects a body up to a cap, or hands that of a 200 on; refusing a chunk makes libcurl stop the transfer."""
 
-    __slots__ = ("cap", "chunks", "over", "size")
+    __slots__ = ("cap", "chunks", "into", "lines", "lost", "over", "size")
 
     def __init__(self) -> None:
-        self.reset(0)
+        self.reset(0, [], None)
 
-    def reset(self, cap: int) -> None:
+    def reset(self, cap: int, lines: list[bytes], into: Write | None) -> None:
         self.cap, self.size, self.over = cap, 0, False
+        self.lines, self.into = lines, into
+        self.lost: OSError | None = None
         self.chunks: list[bytes] = []
 
     def write(self, chunk: bytes) -> int:
@@ -92,7 +101,14 @@ class _Sink:
             self.over = True
             self.chunks.clear()
             return -1
-        self.chunks.append(chunk)
+        if self.into is None or not _is_ok(self.lines):
+            self.chunks.append(chunk)
+            return len(chunk)
+        try:
+            self.into(chunk)
+        except OSError as error:  # libcurl would print it and go on to say something else
+            self.lost = error
+            return -1
         return len(chunk)
 
 
@@ -119,6 +135,7 @@ class _Handle:
         self.header_lines: list[bytes] = []
         self.reach = Reach.PUBLIC
         self.refused: str | None = None
+        self.timeouts = timeouts
         self.idle = timeouts.idle.total_seconds()
         self.moved = (0, 0.0)
         self.curl = curl = pycurl.Curl()
@@ -164,10 +181,12 @@ class _Handle:
             return 0
         return int(time.monotonic() - since > self.idle)
 
-    def perform(self, method: str, url: str, headers: Sequence[str], body: bytes | None, cap: int) -> Response:
+    def perform(
+        self, method: str, url: str, headers: Sequence[str], body: bytes | None, cap: int, into: Write | None
+    ) -> Response:
         curl = self.curl
         lines: list[bytes] = []
-        self.sink.reset(cap)
+        self.sink.reset(cap, lines, into)
         self.refused = None
         self.moved = (0, 0.0)
         curl.setopt(pycurl.URL, url)
@@ -178,11 +197,16 @@ class _Handle:
         plain = method == "GET"
         if not plain:
             self._shape(method, body)
+        if into is not None:
+            curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(self.timeouts.copied))
         try:
             curl.perform()
             return Response(curl.getinfo(pycurl.RESPONSE_CODE), _headers(lines), b"".join(self.sink.chunks), url)
         finally:
             self.sink.chunks = []
+            self.sink.into = None
+            if into is not None:
+                curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(self.timeouts.total))
             if not plain:
                 curl.setopt(pycurl.NOBODY, 0)
                 curl.unsetopt(pycurl.CUSTOMREQUEST)
@@ -227,6 +251,7 @@ class Engine:
         body: bytes | None = None,
         max_bytes: int,
         reach: Reach,
+        into: Write | None = None,
     ) -> Response:
         """Send one request and read the whole answer.
 
@@ -237,15 +262,17 @@ class Engine:
             body: What POST, PUT and PATCH carry.
             max_bytes: The answer's body may have at most so many bytes; nothing is allocated by declared sizes.
             reach: Which addresses the connection may go to.
+            into: Takes the body of a 200 as it comes, instead of the answer. It may have got a part when this raises.
 
         Raises:
-            Unavailable: no connection, no answer in time, TLS not verified, or an address that is not allowed.
+            Unavailable: no connection, no answer in time, TLS not verified, an address that is not allowed, or `into`
+                cannot keep it.
             MalformedEvidence: `too-large`, the body went over `max_bytes`.
         """
         handle = self._handle()
         handle.reach = reach
         try:
-            return handle.perform(method, url, headers, body, max_bytes)
+            return handle.perform(method, url, headers, body, max_bytes, into)
         except pycurl.error as error:
             raise self._explained(error, handle, method, url, max_bytes) from error
 
@@ -263,6 +290,8 @@ class Engine:
         where = f"{method} {url.partition('?')[0][:200]}"
         if code in _WRITE_STOPPED and handle.sink.over:
             return MalformedEvidence(Reason.TOO_LARGE, f"{where} answered with more than {max_bytes} bytes")
+        if handle.sink.lost is not None:
+            return Unavailable(f"the body of {where} cannot be kept: {handle.sink.lost.strerror}")
         if handle.refused is not None:
             detail = f"{where} leads to a {handle.refused}, {self._not_allowed}"
             return Unavailable(detail, reason=Reason.REGISTRY_REFUSED)
@@ -275,6 +304,12 @@ class Engine:
 
 def _said(error: Exception) -> str:
     return str(error.args[1])[:200] if len(error.args) > 1 else "no detail"
+
+
+def _is_ok(lines: list[bytes]) -> bool:
+    """Say whether the status of the last answer is 200."""
+    status = next((line for line in reversed(lines) if line.startswith(b"HTTP/")), b"")
+    return status.split()[1:2] == [b"200"]
 
 
 def _headers(lines: list[bytes]) -> dict[str, str]:

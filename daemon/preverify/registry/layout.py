@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from preverify.attest.identity import Own
 from preverify.model import strict_json
@@ -235,6 +236,10 @@ class LayoutRegistry:
             platforms=platforms,
             needs=needs,
         )
+
+    def copy_blob(self, repository: Repository, digest: Digest, *, size: int, into: BinaryIO) -> None:
+        """Write a blob to a file. It is on this machine already, and read whole."""
+        into.write(self.reader.get_blob(repository.path, digest, size=size, max_bytes=size))
 
     def evidence_fingerprint(
         self, subject: Subject, tags: frozenset[str] | None, children: Sequence[Digest] = ()

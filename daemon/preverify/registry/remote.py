@@ -1,6 +1,7 @@
 """A registry over the network, as the core sees it."""
 
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from preverify.attest.identity import Own
 from preverify.model.digest import Digest
@@ -67,6 +68,10 @@ class RemoteRegistry:
             platforms=platforms,
             needs=needs,
         )
+
+    def copy_blob(self, repository: Repository, digest: Digest, *, size: int, into: BinaryIO) -> None:
+        """Write a blob of any size to a file."""
+        self.client.copy_blob(self.path(repository), digest, size=size, into=into)
 
     def evidence_fingerprint(
         self, subject: Subject, tags: frozenset[str] | None, children: Sequence[Digest] = ()
