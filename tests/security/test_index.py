@@ -90,6 +90,7 @@ FILES: dict[str, int] = {
     "85_content_is_scoped_to_its_repository": 4,
     "85_lookups_are_scoped": 3,
     "86_who_may_use_which_route": 2,
+    "87_scanners_are_shut_in": 20,
     "88_no_secret_in_a_log_line": 4,
     "88_requests_do_not_put_secrets_into_logs": 1,
     "89_secrets_are_compared_in_constant_time": 3,
@@ -105,7 +106,6 @@ WITHOUT: dict[int, str] = {
     42: "no policy selects by labels of namespaces: namespaces are compared by name, which every question states",
     43: "there are no exceptions to policies in this version: a policy that writes one does not load (RT-18)",
     66: "nothing here decompresses anything: layers are never opened, and no answer is asked for in compressed form",
-    87: "no scanner is started in this version",
     92: "nothing is looked for in the working directory: the settings name every file, or lie in /etc/preverify",
     93: "there are no users and no default password: only tokens that the operator wrote into a file open anything",
 }
