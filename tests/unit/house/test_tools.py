@@ -10,7 +10,7 @@ import pytest
 
 import tools
 
-SH, CHMOD, ENV = (shutil.which(name) or name for name in ("sh", "chmod", "env"))
+SH, CHMOD, ENV, MKDIR = (shutil.which(name) or name for name in ("sh", "chmod", "env", "mkdir"))
 
 
 @pytest.fixture(autouse=True)
@@ -96,12 +96,13 @@ def test_what_cannot_be_had_is_said_and_the_others_go_on(
     only: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tools, "find", lambda _name: False)
+    monkeypatch.setattr(tools.sys, "executable", str(only / "python"))
     assert tools.main(["all"]) == 0
     printed = capsys.readouterr().out
     assert "there is no apt-get here; by other means: docker-registry prometheus skopeo softhsm2" in printed
     assert "there is no apt-get here; by other means: mmdebstrap postgresql" in printed
     everything = (*tools.OWN_MAINS, *tools.HEAVY_OWN_MAINS, *tools.GO_MODULES, *tools.HEAVY_GO_MODULES)
-    for name in everything:
+    for name in (*everything, *tools.HEAVY_WHEELS):
         assert f"  {name:<19} NOT AVAILABLE, its tests are skipped: " in printed
 
 
@@ -145,12 +146,27 @@ def test_a_module_that_replaces_others_is_built_from_one_that_needs_it(only: Pat
     assert (cache / "kyverno").read_text() == "x"
 
 
+def test_a_program_in_a_wheel_is_taken_once_for_each_digest(
+    only: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installs = f'for a; do [ "$p" = --target ] && t=$a; p=$a; done; echo $* >>{only}/calls; {MKDIR} -p $t/x; '
+    installs += f"printf y >$t/x/p; {CHMOD} 755 $t/x/p"
+    monkeypatch.setattr(tools.sys, "executable", str(program(only, "python", installs)))
+    assert tools.wheel("scanner", "x==1", "sha256:aa", "x/p") == "installed"
+    assert tools.wheel("scanner", "x==1", "sha256:aa", "x/p") == "present"
+    assert tools.wheel("scanner", "x==1", "sha256:bb", "x/p") == "installed"
+    assert (cache / "scanner").read_text() == "y"
+    assert all("--require-hashes" in call for call in calls(only))
+    assert len(calls(only)) == 2
+
+
 def test_every_tool_that_a_test_asks_for_is_installed_by_somebody() -> None:
     """Else its tests would be skipped for ever, and nobody would see it."""
     import re
 
     known = {*tools.GO_MODULES, *tools.OWN_MAINS, *tools.PACKAGES, "systemd-analyze"}
     known |= {*tools.HEAVY_GO_MODULES, *tools.HEAVY_SCRATCH, *tools.HEAVY_OWN_MAINS, *tools.HEAVY_PACKAGES}
+    known |= {*tools.HEAVY_WHEELS}
     here = Path(__file__).resolve().parent  # these tests ask for tools that do not exist
     for path in sorted(here.parents[1].rglob("*.py")):
         if here not in path.parents:
