@@ -10,6 +10,7 @@ from preverify.model.verdicts import Mode, RuleResult
 from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.attestation import AttestationSpec, AttestedBy
 from preverify.policy.rules.base_image import BaseImageSpec, BuiltOn
+from preverify.policy.rules.cel import CelSpec, Holds
 from preverify.policy.rules.combined import AllOfSpec, AnyOfSpec, AtLeastSpec, Not, NotSpec, Several, nested_spec
 from preverify.policy.rules.config import ConfigSpec, Configured
 from preverify.policy.rules.evidence import Look
@@ -64,6 +65,7 @@ RULES: Mapping[str, type[Rule]] = {
         Aged,
         ComesFrom,
         Tagged,
+        Holds,
         Vulnerabilities,
         Described,
         Contained,
@@ -82,6 +84,7 @@ SPECS: Mapping[str, type[BaseModel]] = {
     Aged.KIND: ImageAgeSpec,
     ComesFrom.KIND: RepositoriesSpec,
     Tagged.KIND: TagsSpec,
+    Holds.KIND: CelSpec,
     Vulnerabilities.KIND: VulnerabilitiesSpec,
     Described.KIND: SbomSpec,
     Contained.KIND: PackagesSpec,
