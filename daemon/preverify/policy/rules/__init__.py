@@ -13,6 +13,7 @@ from preverify.policy.rules.base_image import BaseImageSpec, BuiltOn
 from preverify.policy.rules.cel import CelSpec, Holds
 from preverify.policy.rules.combined import AllOfSpec, AnyOfSpec, AtLeastSpec, Not, NotSpec, Several, nested_spec
 from preverify.policy.rules.config import ConfigSpec, Configured
+from preverify.policy.rules.end_of_life import EndOfLifeSpec, Supported
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.image_age import Aged, ImageAgeSpec
 from preverify.policy.rules.licenses import Licensed, LicensesSpec
@@ -67,6 +68,7 @@ RULES: Mapping[str, type[Rule]] = {
         Tagged,
         Holds,
         Vulnerabilities,
+        Supported,
         Described,
         Contained,
         Licensed,
@@ -86,6 +88,7 @@ SPECS: Mapping[str, type[BaseModel]] = {
     Tagged.KIND: TagsSpec,
     Holds.KIND: CelSpec,
     Vulnerabilities.KIND: VulnerabilitiesSpec,
+    Supported.KIND: EndOfLifeSpec,
     Described.KIND: SbomSpec,
     Contained.KIND: PackagesSpec,
     Licensed.KIND: LicensesSpec,
