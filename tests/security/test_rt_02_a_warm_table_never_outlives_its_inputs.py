@@ -8,14 +8,18 @@ import pytest
 
 from preverify.lookup import Answerer, Reader, Writer, tail
 from preverify.model.verdicts import Answer, AnswerState, Outcome
+from preverify.policy.decide import decide
 from preverify.settings import Listen
 from preverify.store import Store
+from support import scans
 from support.clock import Stopped
+from support.policies import policy_set, policy_text
 from support.stores import (
     NOW,
     REPOSITORY,
     activate,
     clock,
+    gathered,
     policies,
     recording,
     sqlite_template,
@@ -26,6 +30,8 @@ from support.stores import (
 )
 
 __all__ = ["clock", "sqlite_template", "store", "url"]
+
+SCANNED = "scans: {by: {any: [release]}}, maxSeverity: high"
 
 
 class Table:
@@ -59,6 +65,27 @@ def test_evidence_that_went_away_turns_the_answer(store: Store, table: Table) ->
     failed = verdict("v_2", policy_digest=digest, outcome=Outcome.FAILED)
     store.history.record([recording(1, failed, findings=())], now=NOW)
     assert table.ask().state is AnswerState.DENIED
+
+
+def test_a_newer_scan_turns_the_answer(store: Store, table: Table) -> None:
+    """What was clean yesterday is not clean today: the newer scan of the same digest takes the older one's place."""
+    wanted = policy_set(policy_text(f"[{{name: scanned, vulnerabilities: {{{SCANNED}}}}}]"))
+    activate(store, wanted)
+    old, new = scans.scan(finished=NOW - scans.HOUR * 2), scans.scan(scans.found(), finished=NOW - scans.HOUR)
+    names = iter(("v_1", "v_2"))
+    for pieces, state in (((old,), AnswerState.VERIFIED), ((old, new), AnswerState.DENIED)):
+        findings = tuple(finding for finding, _ in pieces)
+        decided = decide(
+            wanted.policies[0],
+            gathered(1),
+            findings,
+            now=NOW,
+            trust_epoch="keys-only",
+            new_id=lambda _: next(names),
+            contents={finding.statement: content for finding, content in pieces},
+        )
+        store.history.record([recording(1, decided, findings=())], now=NOW)
+        assert table.ask().state is state
 
 
 def test_a_policy_that_changed_never_answers_by_its_old_verdicts(store: Store, table: Table) -> None:

@@ -17,14 +17,13 @@ import pytest
 
 from preverify.model.anchors import KeylessAnchor
 from preverify.model.digest import Digest
-from preverify.model.errors import BadConfiguration
 from preverify.model.evidence import Evidence, Format
 from preverify.model.findings import Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.trust import SigstoreRoot, Store, Trust
 from preverify.verify import verify
 from preverify.verify.formats.cosign_legacy import CERTIFICATE_ANNOTATION
-from support import notary, pki, predicates, signed
+from support import notary, pki, predicates, reported, signed
 from support.deciding import decide
 from support.recorded import IMAGE, WORKFLOW, Instance
 
@@ -37,11 +36,13 @@ STAMPS, SCTS, FULCIO = (f"unit/verify/test_{name}.py::" for name in ("timestamps
 JWS, COSE, NOTATION, CHAINS = (
     f"unit/verify/test_notation{name}.py::" for name in ("_jws", "_cose", "", "_certificates")
 )
+VULNERABILITIES = "unit/policy/rules/test_vulnerabilities.py::"
 POLICY, RT, HERE = "unit/policy/test_", "security/test_rt_", "unit/verify/test_negative_cases.py::"
 
 RT_06 = RT + "06_invalid_is_never_better_than_absent.py::"
 RT_09 = RT + "09_no_time_without_a_witness.py::"
 RT_12 = RT + "12_what_a_predicate_says_is_demanded.py::"
+RT_12_VEX = RT + "12_vex_silences_only_what_it_may.py::"
 RT_25 = RT + "25_revoked_certificates_are_noticed.py::"
 RT_26 = RT + "26_builders_are_bound_to_signers.py::"
 RT_33 = RT + "33_an_old_passed_statement_is_replayed.py::"
@@ -387,20 +388,25 @@ WHERE: dict[int, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         (),
     ),
     50: (
-        "reports about another image or of unknown words; demands on their age do not load in this version",
+        "reports about another image, of unknown words, that are too old, by old data, or of an unknown distribution",
         (
             "unit/verify/predicates/test_forms.py::test_reports_of_scanners_in_cosigns_wrapping",
+            VULNERABILITIES + "test_the_age_of_our_database",
+            VULNERABILITIES + "test_distributions_and_ecosystems_may_not",
             HERE + "test_50_reports",
-            HERE + "test_50_51_what_this_version_does_not_judge_does_not_load",
+            HERE + "test_50_scans",
         ),
         ("bundle-att-type-absent",),
     ),
     51: (
-        "VEX by a stranger, about another image, without a reason; nothing is silenced by any VEX in this version",
+        "VEX by a stranger, about another image or product, without a reason, or that was overtaken",
         (
             "unit/verify/predicates/test_shapes.py::test_other_kinds_have_their_shapes_too",
+            RT_12_VEX + "test_nobody_elses_word_does",
+            RT_12_VEX + "test_a_statement_about_another_product_does_not",
+            RT_12_VEX + "test_a_statement_that_says_something_else_or_does_not_say_why_does_not",
+            RT_12_VEX + "test_an_older_word_never_overrules_a_newer_one",
             HERE + "test_51_vex",
-            HERE + "test_50_51_what_this_version_does_not_judge_does_not_load",
         ),
         (),
     ),
@@ -408,6 +414,8 @@ WHERE: dict[int, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         "bills of materials of another image, of nothing, or that are none; a release without a package URL",
         (
             RT_12 + "test_an_sbom_says_of_what_it_is_and_that_there_is_something_in_it",
+            VULNERABILITIES + "test_bills_that_are_incomplete_or_empty_leave_everything_open",
+            VULNERABILITIES + "test_distributions_and_ecosystems_may_not",
             HERE + "test_52_bills_of_materials",
         ),
         (),
@@ -781,23 +789,29 @@ def test_51_vex() -> None:
     found = predicates.changed(
         predicates.document("cosign-vuln"), "scanner/result", {"Results": [{"Vulnerabilities": [{"Severity": "HIGH"}]}]}
     )
-    assert judged(report, attested(found), attested(vex)) == ("failed", "content-mismatch"), "no VEX takes that back"
+    assert judged(report, attested(found), attested(vex)) == ("failed", "content-mismatch"), "no VEX takes a count back"
 
 
-@pytest.mark.parametrize(
-    "demand",
-    [
-        {"vulnerabilities": {"maxSeverity": "high"}},
-        {"vulnerabilities": {"vex": {"by": {"any": ["release"]}}}},
-        {"sbom": {"minComponents": 1}},
-        {"attestation": {"type": "vuln", **BY_RELEASE, "maxAge": "24h"}},
-        {"attestation": {"type": "openvex", **BY_RELEASE, "status": "not_affected"}},
-    ],
-)
-def test_50_51_what_this_version_does_not_judge_does_not_load(demand: dict[str, Any]) -> None:
-    """What would be silently left out would look as if it were demanded."""
-    with pytest.raises(BadConfiguration):
-        judged(demand)
+def test_50_scans() -> None:
+    """A scan of this image, recent, by recent data, that knows its words and its distribution: or it counts as none."""
+    clean, found = reported.report(), reported.report(reported.row())
+    recent = {"maxDatabaseAge": "48h"}
+    assert reported.judged({}, attested(clean)) == ("passed", "ok")
+    assert reported.judged({}, attested(found)) == ("failed", "vulnerability-found")
+    assert reported.judged({}, attested(clean, about=OTHER)) == ("failed", "subject-mismatch")
+    assert reported.judged({}, attested(clean, by="stranger")) == ("failed", "wrong-key")
+    for age, reason in ((25, "scan-stale"), (-1, "timestamp-invalid")):
+        assert reported.judged({}, attested(reported.report(age=age * reported.HOUR))) == ("failed", reason)
+    for age, outcome in ((None, "failed"), (49, "failed"), (47, "passed"), (-1, "failed")):
+        at = "" if age is None else reported.moment(reported.NOW - age * reported.HOUR)
+        dated = predicates.changed(clean, "scanner/db", {"uri": "https://db.test", "lastUpdate": at})
+        assert reported.judged(recent, attested(dated))[0] == outcome
+    unknown = reported.report(reported.row(severity="apocalyptic"))
+    assert reported.judged({}, attested(unknown)) == ("failed", "vulnerability-found")
+    unsupported = reported.report(Metadata={"OS": {"Family": "debian", "Name": "9", "EOSL": True}})
+    assert reported.judged({}, attested(unsupported)) == ("failed", "scan-missing")
+    for result in ({}, {"findings": []}, "none", None):
+        assert reported.judged({}, attested(predicates.changed(clean, "scanner/result", result)))[0] == "failed"
 
 
 def test_52_bills_of_materials() -> None:
