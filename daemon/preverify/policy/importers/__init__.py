@@ -11,7 +11,14 @@ from preverify.model.errors import BadConfiguration
 from preverify.model.strict_yaml import Document
 from preverify.model.validation import nearest
 from preverify.policy.documents import load
-from preverify.policy.importers import cluster_image_policy, containers_policy, kyverno, notation, openshift
+from preverify.policy.importers import (
+    cluster_image_policy,
+    connaisseur,
+    containers_policy,
+    kyverno,
+    notation,
+    openshift,
+)
 from preverify.policy.importers.draft import Imported, PolicyDraft, Remarks, assemble
 from preverify.policy.importers.fields import Files, ListFiles, ReadFile, documents, member
 from preverify.policy.trust_documents import ReadRoot
@@ -40,7 +47,9 @@ def _table(*dialects: Dialect) -> Mapping[str, Dialect]:
     return MappingProxyType({dialect.NAME: dialect for dialect in dialects})
 
 
-DIALECTS: Mapping[str, Dialect] = _table(cluster_image_policy, kyverno, containers_policy, openshift, notation)
+DIALECTS: Mapping[str, Dialect] = _table(
+    cluster_image_policy, kyverno, containers_policy, openshift, notation, connaisseur
+)
 
 
 def translate(
