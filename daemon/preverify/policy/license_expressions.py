@@ -75,9 +75,10 @@ class Terms:
 
     def judge(self, licenses: Sequence[str]) -> Judged:
         """Return what these terms say of a component. All its licences apply; nobody says that one may choose."""
-        return min(map(self._text, licenses), default=Judged.UNKNOWN)
+        return min((_judged(self, each) for each in licenses), default=Judged.UNKNOWN)
 
-    def _text(self, text: str) -> Judged:
+    def text(self, text: str) -> Judged:
+        """Return what they say of one text."""
         plain = _plain(text)
         if plain in _NOT_SAID:
             return Judged.UNKNOWN
@@ -113,6 +114,12 @@ class Terms:
 def terms(deny: tuple[str, ...], allow: tuple[str, ...] | None) -> Terms:
     """Return the terms of a rule."""
     return Terms(deny, allow)
+
+
+@lru_cache(maxsize=16_384)
+def _judged(ours: Terms, text: str) -> Judged:
+    """Return what terms say of a text: many components have few licences."""
+    return ours.text(text)
 
 
 def check_entry(text: str, *, free: bool) -> str:

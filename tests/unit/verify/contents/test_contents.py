@@ -1,5 +1,7 @@
 """Which documents are read: those of attestations that hold, of the kinds that somebody needs, from the right bytes."""
 
+import json
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,7 @@ from preverify.model.needs import OF_CONTENTS, Need
 from preverify.model.reasons import Reason
 from preverify.verify.contents import content_names, inventory_of, read_contents
 from support.contents import BOM, IMAGE, SBOMS, SPDX, VEX, VULN, VULNS, attested, contents, sbom
-from support.predicates import document, minimal
+from support.predicates import compact, document, minimal
 from support.signed import (
     attestation,
     b64,
@@ -165,6 +167,32 @@ def test_refuses_bare_documents_of_no_format(text: str) -> None:
     with pytest.raises(MalformedEvidence) as caught:
         inventory_of(text.encode())
     assert caught.value.reason is Reason.STATEMENT_MALFORMED
+
+
+@pytest.mark.parametrize(("name", "members"), [("syft.cdx.json", "components"), ("syft.spdx.json", "packages")])
+def test_a_large_document_costs_little_more_than_its_text(name: str, members: str) -> None:
+    whole = sbom(name)
+    one = json.dumps(next(each for each in whole[members] if "openssl" in each["name"]))
+    whole[members] = [json.loads(one.replace("openssl", f"p{i}")) for i in range(5000)]
+    data = compact(whole)
+    assert len(data) > 3 * 1024 * 1024
+    del whole
+    tracemalloc.start()
+    read = inventory_of(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(read.components) == 5000
+    assert peak < 3 * len(data)
+
+
+def test_a_flood_of_empty_values_is_refused_before_anything_is_made_of_it() -> None:
+    flood = b'{"bomFormat": "CycloneDX", "components": [' + b"{}," * 8_100_000 + b"{}]}"
+    tracemalloc.start()
+    with pytest.raises(MalformedEvidence, match="more than 8000000 elements"):
+        inventory_of(flood)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(flood)
 
 
 def test_names_what_would_be_read_without_reading_it() -> None:
