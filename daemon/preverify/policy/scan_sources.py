@@ -72,19 +72,15 @@ class Sources:
         return _end(scan.database_at, self.own_database_age)
 
     def gap(self, scan: Scan, inventory: Inventory | None) -> Shortfall | None:
-        """Return what a scan, or the bill of materials that it rests on, leaves open and may not."""
-        if self.unjudged is Unjudged.ALLOW:
-            return None
-        if inventory is not None and inventory.incomplete:
-            return _open(f"its bill of materials calls itself {inventory.incomplete[:80]!r}")
-        if inventory is not None and not inventory.components:
-            return _open("its bill of materials names no component")
-        left = scan.unjudged
+        """Return what a scan of an image, or of what a bill of materials names, leaves open and may not."""
+        left = () if self.unjudged is Unjudged.ALLOW else scan.unjudged
         if left and self.unjudged is Unjudged.COMPONENTS:
             single = _single(left, inventory)
             left = tuple(each for each in left if each not in single)
+        if not left:
+            return None
         more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-        return _open(f"it could not judge {left[0][:160]!r}{more}") if left else None
+        return Shortfall(Reason.SCAN_MISSING, f"the scan says too little: it could not judge {left[0][:160]!r}{more}")
 
 
 def _age(what: str, at: datetime | None, most: timedelta, now: datetime) -> Shortfall | None:
@@ -99,10 +95,6 @@ def _age(what: str, at: datetime | None, most: timedelta, now: datetime) -> Shor
 
 def _end(at: datetime | None, most: timedelta | None) -> datetime | None:
     return None if at is None or most is None else at + most
-
-
-def _open(detail: str) -> Shortfall:
-    return Shortfall(Reason.SCAN_MISSING, f"the scan says too little: {detail}")
 
 
 def _single(left: Sequence[str], inventory: Inventory | None) -> frozenset[str]:

@@ -13,7 +13,8 @@ from preverify.model.verdicts import Outcome, RuleResult
 from preverify.policy.attestation_types import TYPES, covers
 from preverify.policy.quorum import Quorum
 from preverify.policy.rules.evidence import Demand, Look, conclude, earliest
-from preverify.policy.scan_sources import Sources
+from preverify.policy.rules.inventories import part_of_it
+from preverify.policy.scan_sources import Sources, Unjudged
 from preverify.policy.shortfall import Shortfall
 from preverify.policy.vulnerabilities import Counted
 
@@ -201,7 +202,8 @@ class _Gleaning:
         if report is None:
             return Shortfall(Reason.SCAN_MISSING, "a bill of materials that no database was asked about")
         old = self._sources.own_age(report.scan, self._look.now)
-        return old or self._sources.gap(report.scan, inventory)
+        partial = part_of_it(inventory) if self._sources.unjudged is not Unjudged.ALLOW else None
+        return old or partial or self._sources.gap(report.scan, inventory)
 
     def _add(self, there: list[Counted], finding: Finding, until: datetime | None) -> None:
         """Add what our database says of an attestation or report, once, where it is not too old."""

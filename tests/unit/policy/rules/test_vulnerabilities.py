@@ -653,10 +653,11 @@ def test_attested_scans_leave_open_what_they_say() -> None:
 
 def test_bills_that_are_incomplete_or_empty_leave_everything_open() -> None:
     for seen in (bill(incomplete="unknown"), (bill()[0], Inventory(format="spdx"))):
-        assert say(check(f"{MATCHED}, maxSeverity: high", seen, matches(seen))) == MISSING
+        result = check(f"{MATCHED}, maxSeverity: high", seen, matches(seen))
+        assert say(result) == (Outcome.FAILED, Reason.SBOM_MISSING)
         assert say(check(f"{MATCHED}, maxSeverity: high, unjudged: allow", seen, matches(seen))) == PASSED
     own = (own_bill()[0], Inventory(format="cyclonedx"))
-    assert say(check(SCANNER, own, matches(own))) == MISSING
+    assert say(check(SCANNER, own, matches(own))) == (Outcome.FAILED, Reason.SBOM_MISSING)
 
 
 # --- what could not be obtained ---
