@@ -2,9 +2,10 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from preverify.model import strict_json
 from preverify.model.errors import MalformedEvidence, NotFound, Unavailable
@@ -12,14 +13,12 @@ from preverify.model.evidence import Evidence, Image, Unobtained
 from preverify.model.reasons import Reason
 from preverify.ports import Registry
 from preverify.scanners.layout import LayoutLimits, write_layout
-from preverify.scanners.sandbox import Limits, ScannerError, ScannerFailed, ScannerSpec, run
-from preverify.verify.contents import inventory_of
+from preverify.scanners.sandbox import Limits, ScannerError, ScannerFailed, ScannerSpec, Tool, run
+from preverify.verify.contents import cyclonedx, inventory_of
 from preverify.verify.formats import own_reports
+from preverify.verify.predicates.outline import MAX_KEYS
 
-_MAX_KEYS = 2_000_000
 _MAX_VERSION = 64
-_KEPT = ("bomFormat", "specVersion", "version", "components")
-_REFERENCE = "bom-ref"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,8 @@ class ScannerOutput:
     """A bill of materials and who made it.
 
     Attributes:
-        document: CycloneDX JSON without what is another each time: the same image and scanner give the same bytes.
+        document: CycloneDX JSON, cut down to what is read of components and without what is another each time: the
+            same image and scanner give the same bytes.
         tool: Name of the scanner.
         version: As the document says it; empty where it does not.
         sha256: Of the file that ran.
@@ -97,50 +97,81 @@ def scan(spec: ScannerSpec, layout: Path, *, limits: Limits | None = None) -> Sc
     """
     limits = limits or Limits()
     printed = run(spec, layout, limits=limits)
+    said = _Said()
     try:
-        document = strict_json.parse(printed, max_bytes=limits.output, max_keys=_MAX_KEYS)
+        document = strict_json.parse(
+            printed,
+            max_bytes=limits.output,
+            max_keys=MAX_KEYS,
+            max_items=MAX_KEYS,
+            reason=Reason.STATEMENT_MALFORMED,
+            keep=said.keep,
+        )
         body = _settled(document)
         inventory_of(body)
     except MalformedEvidence as error:
         raise ScannerFailed(f"{spec.tool.NAME} printed no CycloneDX document: {error}") from error
-    return ScannerOutput(document=body, tool=spec.tool.NAME, version=_version(document), sha256=spec.sha256)
+    return ScannerOutput(document=body, tool=spec.tool.NAME, version=_version(said.tools), sha256=spec.sha256)
+
+
+def tried(spec: ScannerSpec, *, limits: Limits | None = None) -> str:
+    """Have a scanner say its version in the sandbox: whether it is there and this machine can shut it in.
+
+    Raises:
+        ScannerError: as `sandbox.run`.
+    """
+    with tempfile.TemporaryDirectory(prefix="preverify-image-") as empty:
+        said = run(replace(spec, tool=_Version(spec.tool)), Path(empty), limits=limits)
+    lines = said.decode("ascii", errors="replace").splitlines() or [""]
+    return "".join(filter(str.isprintable, lines[0]))[:_MAX_VERSION]
+
+
+class _Version:
+    """A scanner that is asked for nothing but its version."""
+
+    def __init__(self, tool: Tool) -> None:
+        self.NAME = tool.NAME
+        self.environment = tool.environment
+
+    def arguments(self, layout: str) -> Sequence[str]:
+        del layout
+        return ("--version",)
+
+
+class _Said:
+    """Keeps what is read of components, a fifth of what scanners write, and which tool says that it wrote it."""
+
+    def __init__(self) -> None:
+        self.tools: object = None
+
+    def keep(self, members: dict[str, Any]) -> bool:
+        self.tools = members.get("tools", self.tools)
+        return cyclonedx.keep(members)
 
 
 def _settled(document: object) -> bytes:
-    """Return the document without what is another each time: serial number, time, references, order."""
+    """Return the document without what is another each time: serial number, references, time, order."""
     if not isinstance(document, dict) or document.get("bomFormat") != "CycloneDX":
         raise MalformedEvidence(Reason.STATEMENT_MALFORMED, "bomFormat is not CycloneDX")
     if not isinstance(document.get("components"), list):
         # Every scanner writes the list, if an empty one: without it nobody knows whether it got that far.
         raise MalformedEvidence(Reason.STATEMENT_MALFORMED, "it has no list of components")
-    kept = {key: _unnamed(document[key]) for key in _KEPT if key in document}
-    for key, wanted in (("metadata", ("tools", "component")), ("compositions", ("aggregate",))):
-        if key in document:
-            kept[key] = _only(document[key], wanted)
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
+    document.pop("metadata", None)
+    return json.dumps(_ordered(document), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _unnamed(value: object) -> object:
-    """Take the references among components away, which some scanners draw by lot, and with them the order."""
+def _ordered(value: object) -> object:
+    """Put all lists in an order: some scanners draw references by lot, and sort by them."""
     if isinstance(value, dict):
-        return {key: _unnamed(each) for key, each in value.items() if key != _REFERENCE}
+        return {key: _ordered(value[key]) for key in sorted(value)}
     if isinstance(value, list):
-        return sorted(map(_unnamed, value), key=lambda each: json.dumps(each, sort_keys=True))
+        return sorted(map(_ordered, value), key=json.dumps)
     return value
 
 
-def _only(value: object, wanted: tuple[str, ...]) -> object:
-    if isinstance(value, list):
-        return [_only(each, wanted) for each in value]
-    return {key: _unnamed(value[key]) for key in wanted if key in value} if isinstance(value, dict) else value
-
-
-def _version(document: object) -> str:
+def _version(tools: object) -> str:
     """Return the version of the first tool that the document names."""
-    found = document
-    for key in ("metadata", "tools"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    listed = found.get("components") if isinstance(found, Mapping) else found
+    listed = tools.get("components") if isinstance(tools, Mapping) else tools
     first = listed[0] if isinstance(listed, list) and listed else None
     version = first.get("version") if isinstance(first, Mapping) else None
     return version if isinstance(version, str) and len(version) <= _MAX_VERSION and version.isprintable() else ""

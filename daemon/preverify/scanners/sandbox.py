@@ -68,7 +68,7 @@ class Limits:
     memory: int = 2 << 30
     scratch: int = 2 << 30
     scanner: int = 512 << 20
-    output: int = 64 << 20
+    output: int = 48 << 20
     files: int = 512
     processes: int = 256
 
@@ -168,7 +168,8 @@ class _Run:
                     return self._read(process, report)
                 finally:
                     # Everything in its space of processes ends with it, whatever changed its group or its session.
-                    with contextlib.suppress(ProcessLookupError):
+                    # Once it was waited for it has ended, and its number may be somebody else's.
+                    if process.returncode is None:
                         os.killpg(process.pid, signal.SIGKILL)
         except OSError as error:
             raise SandboxUnavailable(f"a process for {self._name} cannot be started: {error.strerror}") from error

@@ -14,7 +14,7 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.ports import Scanner
 from preverify.scanners import syft, trivy
-from preverify.scanners.external import ExternalScanner, scan
+from preverify.scanners.external import ExternalScanner, scan, tried
 from preverify.scanners.layout import LayoutLimits, write_layout
 from preverify.scanners.sandbox import ScannerSpec
 from preverify.verify.contents import inventory_of
@@ -252,6 +252,12 @@ def test_the_same_image_gives_the_same_bytes(tmp_path: Path) -> None:
     assert inventory_of(first.body).distribution == "alpine-3.20.3"
 
 
+def test_a_scanner_says_its_version_without_an_image(tmp_path: Path) -> None:
+    assert tried(spec_of(SYFT)) == "syft 1.18.1"
+    assert tried(fake(tmp_path, "print(sys.argv[1:], '\\x1b[31m')\nprint('more')")) == "['--version'] [31m"
+    assert tried(fake(tmp_path, "")) == ""
+
+
 @pytest.mark.tools_all
 def test_trivy_finds_the_same_packages(tmp_path: Path, tool: Callable[[str], Path]) -> None:
     registry, image = stored(tmp_path / "root")
@@ -261,6 +267,7 @@ def test_trivy_finds_the_same_packages(tmp_path: Path, tool: Callable[[str], Pat
     assert isinstance(found, Evidence)
     assert isinstance(other, Evidence)
     assert ExternalScanner(spec).sbom(registry, image) == found
+    assert tried(spec).startswith("Version: ")
     ours, theirs = (
         {each.purl.partition("?")[0] for each in inventory_of(evidence.body).components if each.purl}
         for evidence in (found, other)
