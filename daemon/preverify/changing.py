@@ -14,15 +14,13 @@ from preverify.concluding import (
     needed,
     tagged_by,
     tags_for,
-    trusted,
-    with_revocations,
 )
 from preverify.model.errors import MalformedEvidence, NotFound, Unavailable
 from preverify.model.evidence import Format, Gathered
 from preverify.model.needs import Need
 from preverify.model.reference import Subject
 from preverify.model.verdicts import Outcome, Verdict
-from preverify.pipeline import Standing, publication, standings
+from preverify.pipeline import Standing, gather_for, publication, standings
 from preverify.policy.decide import decide
 from preverify.policy.documents import PolicySet
 from preverify.policy.simulate import Known, Report, compare
@@ -36,6 +34,7 @@ from preverify.ports import (
     Recording,
     Registry,
     Revocations,
+    Scanner,
     Statements,
     Stored,
     Vulnerabilities,
@@ -278,8 +277,14 @@ def _has_matches(examined: Examined) -> bool:
     return any(each.format is Format.MATCHES for each in gathered.everything)
 
 
-def completing(reach: Callable[[str], Registry | None], *, revocations: Revocations | None, clock: Clock) -> Complete:
-    """Return what looks again at images whose children some policy has to know and nobody ever looked at.
+def completing(
+    reach: Callable[[str], Registry | None],
+    *,
+    revocations: Revocations | None,
+    clock: Clock,
+    scanner: Scanner | None = None,
+) -> Complete:
+    """Return what looks again at images of which some policy has to know what nobody ever looked at.
 
     A source that is away is asked once only: a new generation does not wait for it, its images become undecided.
     """
@@ -292,13 +297,13 @@ def completing(reach: Callable[[str], Registry | None], *, revocations: Revocati
         if registry is None:
             return stored
         try:
-            gathered = registry.gather(registry.fetch(stored.image.subject), platforms=platforms, needs=needs)
+            image = registry.fetch(stored.image.subject)
+            return gather_for(registry, sets, image, clock=clock, revocations=revocations, scanner=scanner)
         except Unavailable:
             away.add(source)
             return stored
         except (MalformedEvidence, NotFound):
             return stored
-        return gathered if revocations is None else with_revocations(gathered, trusted(sets), revocations, clock)
 
     return complete
 

@@ -25,7 +25,7 @@ from preverify.ports import (
     Vulnerabilities,
 )
 
-__all__ = ["Look", "Standing", "look", "publication", "settle", "standings", "verify_reference"]
+__all__ = ["Look", "Standing", "gather_for", "look", "publication", "settle", "standings", "verify_reference"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +66,8 @@ def look(
         tagged: What is known of tags.
         attempts: How often in a row the subject stayed undecided; spaces the retries.
     """
-    repository = image.subject.repository
-    needs = needed(sets, repository)
-    gathered = registry.gather(image, platforms=gathers(sets, repository), needs=needs)
-    if revocations is not None:
-        gathered = with_revocations(gathered, trusted(sets), revocations, clock)
-    if Need.SCANNER in needs:
-        gathered = _scanned(gathered, registry, scanner)
     return conclude(
-        gathered,
+        gather_for(registry, sets, image, clock=clock, revocations=revocations, scanner=scanner),
         sets,
         clock,
         attempts=attempts,
@@ -82,6 +75,24 @@ def look(
         database=database,
         tagged=tagged,
     )
+
+
+def gather_for(
+    registry: Registry,
+    sets: Sequence[PolicySet],
+    image: Image,
+    *,
+    clock: Clock,
+    revocations: Revocations | None,
+    scanner: Scanner | None,
+) -> Gathered:
+    """Gather all that some policy of `sets` has to know: evidence, revocations, and what we see ourselves."""
+    repository = image.subject.repository
+    needs = needed(sets, repository)
+    gathered = registry.gather(image, platforms=gathers(sets, repository), needs=needs)
+    if revocations is not None:
+        gathered = with_revocations(gathered, trusted(sets), revocations, clock)
+    return _scanned(gathered, registry, scanner) if Need.SCANNER in needs else gathered
 
 
 def _scanned(gathered: Gathered, registry: Registry, scanner: Scanner | None) -> Gathered:
@@ -92,7 +103,7 @@ def _scanned(gathered: Gathered, registry: Registry, scanner: Scanner | None) ->
         return gathered
     found: Evidence | Unobtained
     if scanner is None:
-        detail = "no scanner is configured; set `scanner` in the configuration"
+        detail = "no scanner is configured; set `vulnerabilities.scanner` in the configuration"
         found = Unobtained(what="scanner", reason=Reason.SCAN_MISSING, detail=detail)
     else:
         found = scanner.sbom(registry, gathered.image)

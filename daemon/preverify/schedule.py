@@ -1,7 +1,7 @@
 """The timer process: timers, dispatcher, feed sequencer and the writer of the local lookup table."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Thread
@@ -19,19 +19,26 @@ _POLL_SECONDS = 0.5
 _WINDOW = 256
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chore:
+    """Something that the lease holder does now and then. Names are unique."""
+
+    name: str
+    run: Callable[[], None]
+    every: timedelta
+
+
 def build(
     sources: Mapping[str, Source],
     work: Work,
     bell: Bell,
     clock: Clock,
     *,
-    refresh: Callable[[], None] | None = None,
-    refresh_pause: timedelta = timedelta(hours=1),
+    chores: Sequence[Chore] = (),
 ) -> BackgroundScheduler:
     """Return a scheduler with a memory store and one job per source and sweep, not started.
 
-    `refresh` keeps the roots fresh that come from outside; it is called every `refresh_pause`, in a thread of its own,
-    and looks itself at what is due.
+    Chores run at once and then at their intervals, each in a thread of its own, and look themselves at what is due.
 
     A run that was missed is made up once, late rather than never; a run never overlaps itself. Every interval starts
     with a sweep at once: what happened while nobody watched is found first.
@@ -51,10 +58,10 @@ def build(
                 id=f"{name}/{kind}",
                 next_run_time=clock.now() if kind is JobKind.SWEEP_TAGS else clock.now() + interval,
             )
-    if refresh is not None:
-        seconds = max(refresh_pause.total_seconds(), 1.0)
+    for chore in chores:
+        seconds = max(chore.every.total_seconds(), 1.0)
         trigger = IntervalTrigger(seconds=seconds, jitter=seconds * _JITTER)
-        scheduler.add_job(refresh, trigger, id="trust", next_run_time=clock.now())
+        scheduler.add_job(chore.run, trigger, id=chore.name, next_run_time=clock.now())
     return scheduler
 
 

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 
-from preverify import changing, schedule
+from preverify import changing, rematching, schedule
 from preverify.answering import child_metrics, lookup_path
 from preverify.answering import open_answers as open_answers  # noqa: PLC0414 - for the commands
 from preverify.attest.identity import MAX_NOTED_BYTES, Own, OwnIdentity
@@ -37,15 +37,23 @@ from preverify.observe import (
 )
 from preverify.observe.exceptions import exception_figures
 from preverify.policy.documents import PolicySet, load
+from preverify.policy.policy_tests import SUFFIXES
 from preverify.policy.trust_documents import ListFiles, ReadFile, ReadRoot, RootRequest, TrustDocument
-from preverify.ports import Layout, Registry, Revocations, Signing, Vulnerabilities
+from preverify.ports import Layout, Registry, Revocations, Scanner, Signing
 from preverify.records import Records, make_ready
 from preverify.records import open_records as open_records  # noqa: PLC0414 - for the commands too
+from preverify.registry import open_layout as open_layout  # noqa: PLC0414 - for the commands
 from preverify.registry import open_source
 from preverify.registry.addresses import Reach
 from preverify.registry.engine import Engine
 from preverify.registry.revocation import RevocationFetcher
+from preverify.scanners import SCANNERS
+from preverify.scanners.changes import changed
+from preverify.scanners.external import ExternalScanner
 from preverify.scanners.holding import Holding
+from preverify.scanners.offline import OfflineVulnerabilities
+from preverify.scanners.remembering import RememberingScanner
+from preverify.scanners.sandbox import Limits, ScannerSpec
 from preverify.serve import check_answers
 from preverify.settings import Settings, Source, read_bounded
 from preverify.signing import SigningClient, SigningProcess, own_of
@@ -61,6 +69,7 @@ _MAX_POLICY_BYTES = 4 * 1024 * 1024
 _MAX_KEY_BYTES = 64 * 1024
 _MAX_NAMED_BYTES = 4 * 1024 * 1024
 _BACKLOG = 2048
+_REMATCH = timedelta(minutes=1)
 
 
 def load_policies(settings: Settings) -> PolicySet:
@@ -100,12 +109,16 @@ def read_policies(places: tuple[Path, ...], read_root: ReadRoot = read_built_in)
     )
 
 
+def _is_policy_file(path: Path) -> bool:
+    return path.is_file() and not path.name.endswith(SUFFIXES)  # tests of policies lie beside them
+
+
 def policy_files(places: tuple[Path, ...]) -> tuple[tuple[Path, ...], Path]:
     """Return the policy documents in files and directories, and what the files that they name are relative to."""
     files: list[Path] = []
     for place in places:
         if place.is_dir():
-            files += sorted(p for p in place.iterdir() if p.suffix in {".yaml", ".yml"} and p.is_file())
+            files += sorted(p for p in place.iterdir() if p.suffix in {".yaml", ".yml"} and _is_policy_file(p))
         elif place.is_file():
             files.append(place)
         else:
@@ -266,6 +279,8 @@ def run_worker(settings: Settings, name: str, signing_fd: int | None) -> None:
         observer=observer,
         bell=SocketBell(settings.state, name),
         revocations=open_revocations(settings),
+        scanner=open_scanner(settings),
+        database=open_vulnerabilities(settings),
     ).run(_stopper())
 
 
@@ -308,7 +323,16 @@ def run_timer(settings: Settings) -> None:
     schedule.Timer(
         holder=instance(settings),
         scheduler=lambda: schedule.build(
-            settings.sources, records.work, bell, records.clock, refresh=refresh, refresh_pause=roots.pause
+            settings.sources,
+            records.work,
+            bell,
+            records.clock,
+            chores=(
+                schedule.Chore(name="trust", run=refresh, every=roots.pause),
+                schedule.Chore(
+                    name="vulnerabilities", run=lambda: rematch(settings, records, observer), every=_REMATCH
+                ),
+            ),
         ),
         lease=records.store.lease,
         work=records.work,
@@ -345,10 +369,41 @@ def bring_into_force(settings: Settings, records: Records, observer: Observing) 
     return True
 
 
-def open_vulnerabilities(settings: Settings) -> Vulnerabilities | None:
-    """Return the vulnerability database; None where none is configured."""
-    del settings
-    return None
+def open_vulnerabilities(settings: Settings) -> OfflineVulnerabilities:
+    """Construct the adapter that matches with the vulnerability database in use."""
+    return OfflineVulnerabilities(open_holding(settings))
+
+
+def open_scanner(settings: Settings) -> Scanner | None:
+    """Construct the adapter of the configured scanner; None where none is."""
+    configured = settings.vulnerabilities.scanner
+    if configured is None:
+        return None
+    spec = ScannerSpec(tool=SCANNERS[configured.tool], path=configured.path, sha256=configured.sha256)
+    return RememberingScanner(
+        ExternalScanner(spec, limits=Limits(wall=configured.timeout)),
+        identity=configured.sha256,
+        directory=settings.state / "scans",
+    )
+
+
+def rematch(settings: Settings, records: Records, observer: Observing) -> None:
+    """Make due whatever a database that is new on this machine says something else about."""
+    active, database = records.store.generations.active(), open_vulnerabilities(settings)
+    if active is None:
+        return
+    count = rematching.rematch(
+        records.store.history,
+        records.store.marks,
+        records.work,
+        PolicySet.from_document(active.document),
+        database.present(),
+        before=database.former,
+        changed=changed,
+        clock=records.clock,
+    )
+    if count:
+        observer.event("vulnerabilities.changed", subjects=count)
 
 
 def activate(settings: Settings, records: Records, policies: PolicySet, *, at_once: bool = False) -> tuple[int, int]:
@@ -371,6 +426,7 @@ def activate(settings: Settings, records: Records, policies: PolicySet, *, at_on
             cache(lambda name: _registry(settings, name)),
             revocations=open_revocations(settings),
             clock=records.clock,
+            scanner=open_scanner(settings),
         ),
         database=open_vulnerabilities(settings),
         at_once=at_once,

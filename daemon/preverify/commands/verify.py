@@ -76,7 +76,13 @@ def command(
     try:
         revocations = wiring.open_revocations(settings, private=private)
         seen = pipeline.verify_reference(
-            watched.registry, policies, wanted, clock=SystemClock(), revocations=revocations
+            watched.registry,
+            policies,
+            wanted,
+            clock=SystemClock(),
+            revocations=revocations,
+            scanner=wiring.open_scanner(settings),
+            database=wiring.open_vulnerabilities(settings),
         )
     except NotFound as error:
         raise BadInput(f"{reference} is not in the registry: {error}") from error

@@ -188,7 +188,12 @@ class Gathered:
         """Say whether something was not looked at that a policy about `platforms` with these needs has to know."""
         image = self.image
         if not image.is_index:
-            return (bool(platforms.names) and self.platform is None) or (Need.CONFIG in needs and self.config is None)
+            unscanned = not self.unscanned and all(e.format is not Format.SCANNER_SBOM for e in self.evidence)
+            return (
+                (bool(platforms.names) and self.platform is None)
+                or (Need.CONFIG in needs and self.config is None)
+                or (Need.SCANNER in needs and unscanned)
+            )
         if not platforms.of_children:
             return False
         if any(child.held and child.lacks(THE_INDEX, needs) for child in self.children):

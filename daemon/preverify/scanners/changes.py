@@ -50,7 +50,7 @@ def changed(old: Path, new: Path) -> frozenset[str]:
     connection = sqlite3.connect(":memory:", uri=True)
     try:
         for name, path in (("old", old), ("new", new)):
-            connection.execute(f"ATTACH ? AS {name}", (f"{path.absolute().as_uri()}?mode=ro&immutable=1",))  # noqa: S608
+            connection.execute(f"ATTACH ? AS {name}", (f"{path.absolute().as_uri()}?mode=ro&immutable=1",))
         return frozenset(_changed(connection))
     finally:
         connection.close()
@@ -63,7 +63,7 @@ def _changed(connection: sqlite3.Connection) -> Iterator[str]:
             yield _package(ecosystem, package)
         for (ecosystem,) in connection.execute(_ECOSYSTEMS.format(one=one, other=other)):
             yield _ecosystem(ecosystem)
-        connection.execute(f"INSERT OR IGNORE INTO touched {_NAMES.format(one=one, other=other)}")  # noqa: S608
+        connection.execute(f"INSERT OR IGNORE INTO touched {_NAMES.format(one=one, other=other)}")
     for one in ("old", "new"):
         for ecosystem, package in connection.execute(f"{_NAMED.format(one=one)} JOIN touched t ON t.name = n.name"):
             yield _package(ecosystem, package)

@@ -81,6 +81,11 @@ class Holding:
         held = self.current()
         return None if held is None else Database(held.path, held.digest)
 
+    def kept(self, digest: Digest) -> Path | None:
+        """Return the file of a database that is in use or was before; None where it is gone."""
+        path = self._directory / f"{digest.hex}.db"
+        return path if path.is_file() else None
+
     def whole(self) -> bool:
         """Say whether the file in use is still what was taken in."""
         held = self.current()

@@ -240,10 +240,30 @@ class VulnerabilityDatabase(_Part):
     tls: SourceTls = SourceTls()
 
 
+class Scanner(_Part):
+    """A program that makes bills of materials, run shut in. It is never downloaded: put it there and say its digest."""
+
+    tool: Literal["syft", "trivy"]
+    """Which one it is: how it is called and what it prints."""
+    path: Path
+    """The program, absolute."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """The digest that its file must have; another one is not run."""
+    timeout: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(minutes=5)
+    """How long one image may take."""
+
+    @model_validator(mode="after")
+    def _absolute(self) -> Self:
+        if not self.path.is_absolute():
+            raise ValueError(f"'path' {str(self.path)[:80]!r} is not absolute")
+        return self
+
+
 class Vulnerabilities(_Part):
     """Matching bills of materials against known vulnerabilities."""
 
     database: VulnerabilityDatabase = VulnerabilityDatabase()
+    scanner: Scanner | None = None
 
 
 class Signing(_Part):
