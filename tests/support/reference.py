@@ -33,12 +33,14 @@ def configuration() -> str:
 
 def policies() -> str:
     """Return the page of every key of policy and signers documents."""
+    from preverify.policy.policy_tests import PolicyTestDocument
     from preverify.policy.schema import KINDS
 
     parts = []
-    for kind in sorted(KINDS):
-        rows = [(f"`{path}`", default, text) for path, default, text in _keys(KINDS[kind], "")]
-        parts.append(f"## {kind}\n\n{_first_line(KINDS[kind])}\n\n" + _table(("key", "default", "meaning"), rows))
+    kinds = {**KINDS, "PolicyTest": PolicyTestDocument}
+    for kind in sorted(kinds):
+        rows = [(f"`{path}`", default, text) for path, default, text in _keys(kinds[kind], "")]
+        parts.append(f"## {kind}\n\n{_first_line(kinds[kind])}\n\n" + _table(("key", "default", "meaning"), rows))
     return _page(
         "Policy keys",
         "Every key of the documents in the policy directory. [Policies](../policies.md) explains them with examples.",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from preverify.commands.common import ConfigOption, Output, OutputOption, config_path, emit, has_config, table
+from preverify.policy.policy_tests import PolicyTestDocument
 from preverify.policy.schema import json_schema
 from preverify.settings import Settings, load_with_origins
 
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     CONFIG = "Config"
     EXCEPTION = "Exception"
     POLICY = "Policy"
+    POLICY_TEST = "PolicyTest"
     SIGNERS = "Signers"
     TRUST = "Trust"
 
@@ -55,10 +57,10 @@ def schema(
 
 def schema_of(kind: Kind) -> dict[str, Any]:
     """Return the JSON Schema of a kind of document, as `config/schema/` holds it."""
-    if kind is not Kind.CONFIG:
-        return json_schema(kind.value)
-    made = Settings.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+    if kind in (Kind.CONFIG, Kind.POLICY_TEST):
+        model = Settings if kind is Kind.CONFIG else PolicyTestDocument
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema(by_alias=True)}
+    return json_schema(kind.value)
 
 
 def flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:

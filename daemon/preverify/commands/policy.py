@@ -9,7 +9,7 @@ import typer
 
 from preverify import changing, wiring
 from preverify.clock import SystemClock
-from preverify.commands import policy_exceptions, policy_import
+from preverify.commands import policy_exceptions, policy_import, policy_test
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, short, table
 from preverify.model.errors import BadConfiguration
 from preverify.policy.documents import PolicySet
@@ -24,6 +24,7 @@ app = typer.Typer(no_args_is_help=True)
 app.command("import")(policy_import.import_command)
 app.command("export")(policy_import.export_command)
 app.command("exceptions")(policy_exceptions.exceptions_command)
+app.command("test")(policy_test.try_command)
 Places = Annotated[
     list[Path] | None,
     typer.Argument(help="Policy files or a directory; without any, the configured directory.", show_default=False),

@@ -15,14 +15,13 @@ from preverify.model.reference import Subject
 from preverify.model.verdicts import Outcome, RuleResult
 from preverify.policy.image_globs import ImageGlob
 from preverify.policy.rules.evidence import earliest
-from preverify.policy.wire import DigestWord, Metadata, Moment, Name, Part, distinct
+from preverify.policy.wire import DigestWord, Line, Metadata, Moment, Name, Part, distinct
 
 LONGEST = timedelta(days=90)
 MAX_EXCEPTIONS = 1_000
 _MAX_DETAIL = 500
 
 
-Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Vulnerability = Annotated[str, Field(min_length=3, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
 
 

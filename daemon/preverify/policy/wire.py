@@ -113,6 +113,10 @@ Moment = Annotated[
 ]
 
 
+Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Text for people, on one line."""
+
+
 class Metadata(Part):
     """How the document is named."""
 

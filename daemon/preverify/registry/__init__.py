@@ -1,10 +1,21 @@
 """The registry room: everything that speaks to a registry or reads a directory of OCI layouts."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from preverify.attest.identity import Own
+from preverify.model.reference import Repository
 from preverify.ports import Clock, Observer, Registry
 from preverify.settings import Source
+
+
+def open_layout(directory: Path, repository: Repository, *, clock: Clock) -> Registry:
+    """Return the adapter for one OCI layout, whose images are taken for those of `repository`."""
+    from preverify.registry.layout import LayoutRegistry, OneLayout
+
+    registry = LayoutRegistry(Source(registry=f"oci:{directory}"), clock=clock)
+    registry.reader = OneLayout(directory, repository)
+    return registry
 
 
 def open_source(

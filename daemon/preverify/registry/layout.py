@@ -184,6 +184,17 @@ class LayoutReader:
         return data
 
 
+class OneLayout(LayoutReader):
+    """Reads one layout under whatever repository name: the directory itself is the layout."""
+
+    def __init__(self, directory: Path, repository: Repository) -> None:
+        super().__init__(directory)
+        self._named = len(repository.path.split("/"))
+
+    def _bytes(self, parts: Sequence[str], max_bytes: int) -> bytes:
+        return super()._bytes(parts[self._named :], max_bytes)
+
+
 class LayoutRegistry:
     """One source that is a directory of OCI layouts. Implements `ports.Registry`; nothing is ever written to it.
 
