@@ -3,7 +3,7 @@
 from preverify.model.contents import Inventory
 from preverify.model.verdicts import Answer
 from support.policies import attestation
-from support.scans import Piece, answer, bill
+from support.scans import Piece, answer, bill, own_bill
 
 ANNOUNCED = "announced: {by: {any: [vendor]}}"
 SYSTEM = "operatingSystem: {by: {any: [release]}}"
@@ -32,5 +32,7 @@ ROWS = {
     "EndOfLifeSpec.unknown": pair(
         f"{SYSTEM}, unknown: allow", f"{SYSTEM}, unknown: deny", bill(distribution="acmeos-1")
     ),
+    "InventoriesSpec.by": pair(SYSTEM, "operatingSystem: {by: {any: [vendor]}}", bill(distribution="debian-12")),
+    "InventoriesSpec.scanner": pair(f"{SYSTEM[:-1]}, scanner: true}}", SYSTEM, own_bill(distribution="debian-12")),
     "AnnouncedSpec.by": pair("announced: {by: {any: [security]}}", ANNOUNCED, ENDED),
 }
