@@ -75,7 +75,8 @@ class Terms:
 
     def judge(self, licenses: Sequence[str]) -> Judged:
         """Return what these terms say of a component. All its licences apply; nobody says that one may choose."""
-        return min((_judged(self, each) for each in licenses), default=Judged.UNKNOWN)
+        judged = (_judged(self, each) if len(each) <= MAX_LENGTH else Judged.UNKNOWN for each in licenses)
+        return min(judged, default=Judged.UNKNOWN)
 
     def text(self, text: str) -> Judged:
         """Return what they say of one text."""
@@ -180,8 +181,6 @@ def _read(text: str) -> _Node:
     Spec:
         SPDX 2.3, annex D: WITH binds before AND, AND before OR.
     """
-    if len(text) > MAX_LENGTH:
-        raise _UnreadableError
     tokens = list(_tokens(text))
     node = _alternatives(tokens, MAX_DEPTH)
     if tokens:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from preverify.model import globs
 from preverify.model.contents import Component
 
+MAX_PURL = 4096
 MAX_PATTERN = 512
 _FORM = "expected pkg:type/name or pkg:type/namespace/name, with @version where only one version is meant"
 _NO_RANGE = "{} names a range of versions; name each version, or none for all of them"
@@ -47,7 +48,6 @@ class Named(NamedTuple):
     version: str
 
 
-@lru_cache(maxsize=16_384)
 def read(purl: str) -> Named | None:
     """Take a package URL apart; None where it names nothing that is sure. Qualifiers and subpaths are not looked at.
 
@@ -57,6 +57,11 @@ def read(purl: str) -> Named | None:
     >>> read("pkg:npm/%40babel/core@7.0.0?arch=x")
     Named(path='npm/@babel/core', version='7.0.0')
     """
+    return _read(purl) if len(purl) <= MAX_PURL else None
+
+
+@lru_cache(maxsize=16_384)
+def _read(purl: str) -> Named | None:
     scheme, _, rest = purl.partition(":")
     if scheme.lower() != "pkg":
         return None

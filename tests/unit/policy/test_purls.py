@@ -57,6 +57,7 @@ def test_takes_purls_apart(purl: str, path: str, version: str) -> None:
         "pkg:npm/a/@1",
         "pkg:npm/@a",
         "pkg:npm/@@a/b",
+        "pkg:npm/" + "a" * 4096,
     ],
 )
 def test_what_is_no_purl_names_nothing(purl: str) -> None:

@@ -1,12 +1,14 @@
 """What all forms of bills of materials share: which entries are components, and which distribution it is."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from preverify.model.contents import Component, Inventory
+from preverify.verify.contents.reading import check_number
 
 UNKNOWN_LICENSE = "NOASSERTION"
 """SPDX's word where nobody looked."""
@@ -43,14 +45,15 @@ def assembled(
     described: Collection[str] = (),
     incomplete: str = "",
 ) -> Inventory:
-    """Return the inventory that entries make.
+    """Return the inventory that entries make; raises `too-large` where there are too many.
 
     Left out are the image that the document describes, the operating system, which becomes the distribution, and,
     where they have no package URL, files and Trivy's entries for lists of packages: nothing of it is a package.
     """
     system = ""
     components: list[Component] = []
-    for component, kind, name, listing in entries:
+    for count, (component, kind, name, listing) in enumerate(entries, 1):
+        check_number(count, "components")
         purl = component.purl
         if name in described and (kind == CONTAINER or purl.startswith(_IMAGES)):
             continue
@@ -66,6 +69,13 @@ def assembled(
         distribution=system or _distribution(components),
         incomplete=incomplete,
     )
+
+
+def with_purls(component: Component, purls: Iterable[str]) -> Iterator[Component]:
+    """Yield a component under each of its package URLs: none may hide behind another. Without any, as it is."""
+    given = [purl for purl in dict.fromkeys(purls) if purl]
+    for purl in given or [""]:
+        yield replace(component, purl=purl)
 
 
 def said(*licenses: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from preverify.model.contents import Component, Inventory
 from preverify.verify.contents.components import UNKNOWN_LICENSE, Entry, assembled
-from preverify.verify.contents.reading import check_number, moment
+from preverify.verify.contents.reading import moment
 from preverify.verify.predicates.facts import Node, malformed
 from preverify.verify.predicates.outline import cut_down
 
@@ -13,7 +13,8 @@ _BOM = ("bomFormat", "specVersion", "metadata", "components", "compositions")
 _COMPONENT = ("type", "name", "version", "purl", "licenses", "properties", "components")
 _LICENSE = ("license", "expression", "id", "name")
 _KEPT = frozenset(
-    name.casefold() for name in ("predicate", "Data", *_BOM, *_COMPONENT, *_LICENSE, "timestamp", "aggregate")
+    name.casefold()
+    for name in ("predicate", "Data", *_BOM, *_COMPONENT, *_LICENSE, "timestamp", "component", "aggregate")
 )
 _CLASS_OF_TRIVY = "aquasecurity:trivy:Class"
 """Trivy's property at files with lists of packages."""
@@ -31,7 +32,7 @@ def keep(members: dict[str, Any]) -> bool:
 
 
 def inventory(document: object) -> Inventory:
-    """Return what a document names. The described image (`metadata.component`) is no part of itself.
+    """Return what a document names. The described image (`metadata.component`) is no part of itself, but has parts.
 
     Raises:
         MalformedEvidence: `statement-malformed`, or `too-large`.
@@ -53,11 +54,9 @@ def inventory(document: object) -> Inventory:
 
 def _entries(whole: Node) -> Iterator[Entry]:
     """Yield all components in the order of the document, each before those inside of it."""
-    waiting = whole.nodes("components", _COMPONENT)[::-1]
-    count = 0
+    image = whole.node("metadata", ("component",)).node("component", ("components",))
+    waiting = [*image.nodes("components", _COMPONENT), *whole.nodes("components", _COMPONENT)][::-1]
     while waiting:
-        check_number(count + len(waiting), "components")
-        count += 1
         node = waiting.pop()
         waiting += node.nodes("components", _COMPONENT)[::-1]
         component = Component(

@@ -1,6 +1,7 @@
 """What readers of long documents share."""
 
 from datetime import datetime
+from typing import Any
 
 from preverify.model.contents import MAX_ENTRIES
 from preverify.model.errors import MalformedEvidence
@@ -11,6 +12,9 @@ from preverify.verify.predicates.outline import MAX_KEYS
 from preverify.verify.predicates.spdx import unwrapped
 from preverify.verify.statements.statement import MAX_PAYLOAD_BYTES
 
+MAX_KEPT = 10 * MAX_ENTRIES
+"""Objects of which something is kept: ten for each entry are more than any format has."""
+
 
 def parsed(data: bytes, keep: Keep) -> object:
     """Read a document, and of each object only what is kept.
@@ -18,13 +22,23 @@ def parsed(data: bytes, keep: Keep) -> object:
     Raises:
         MalformedEvidence: `statement-malformed` or `too-large`.
     """
+    left = MAX_KEPT
+
+    def counted(members: dict[str, Any]) -> bool:
+        nonlocal left
+        kept = keep(members)
+        left -= kept
+        if left < 0:
+            raise MalformedEvidence(Reason.TOO_LARGE, f"more than {MAX_KEPT} objects that say something")
+        return kept
+
     return parse(
         data,
         max_bytes=MAX_PAYLOAD_BYTES,
         max_keys=MAX_KEYS,
         max_items=MAX_KEYS,
         reason=Reason.STATEMENT_MALFORMED,
-        keep=keep,
+        keep=counted,
     )
 
 

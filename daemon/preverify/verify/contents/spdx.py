@@ -5,8 +5,8 @@ from typing import Any
 
 from preverify.model.contents import Component, Inventory
 from preverify.verify.contents import spdx_graph, spdx_text
-from preverify.verify.contents.components import Entry, assembled, said
-from preverify.verify.contents.reading import check_number, moment
+from preverify.verify.contents.components import Entry, assembled, said, with_purls
+from preverify.verify.contents.reading import moment
 from preverify.verify.predicates.facts import Node
 from preverify.verify.predicates.outline import cut_down
 
@@ -61,7 +61,6 @@ def inventory(document: object) -> Inventory:
     if isinstance(document, dict) and "@graph" in document:
         return spdx_graph.inventory(document)
     whole = Node(document, "predicate", _DOCUMENT)
-    check_number(len(whole.items("packages")), "packages")
     links = [
         spdx_text.Link(each.text("spdxElementId"), each.text("relationshipType"), each.text("relatedSpdxElement"))
         for each in whole.nodes("relationships", _RELATIONSHIP)
@@ -82,9 +81,11 @@ def _entries(whole: Node) -> Iterator[Entry]:
         component = Component(
             name=node.required("name"),
             version=node.text("versionInfo"),
-            purl=next((each.text("referenceLocator") for each in references), ""),
             licenses=said(node.text("licenseConcluded"), node.text("licenseDeclared")),
         )
         notes = [each.text("comment") for each in node.nodes("annotations", ("comment",))]
         listing = _LISTING in (*notes, *node.words("attributionTexts"))
-        yield Entry(component, node.text("primaryPackagePurpose").lower(), node.text("SPDXID"), listing)
+        purls = (each.text("referenceLocator") for each in references)
+        purpose, name = node.text("primaryPackagePurpose").lower(), node.text("SPDXID")
+        for each in with_purls(component, purls):
+            yield Entry(each, purpose, name, listing)

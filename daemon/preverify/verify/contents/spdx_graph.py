@@ -4,8 +4,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from preverify.model.contents import Component, Inventory
-from preverify.verify.contents.components import CONTAINER, FILE, SYSTEM, UNKNOWN_LICENSE, Entry, assembled, said
-from preverify.verify.contents.reading import check_number, moment
+from preverify.verify.contents.components import (
+    CONTAINER,
+    FILE,
+    SYSTEM,
+    UNKNOWN_LICENSE,
+    Entry,
+    assembled,
+    said,
+    with_purls,
+)
+from preverify.verify.contents.reading import moment
 from preverify.verify.predicates.facts import Node, malformed
 
 _PACKAGES = frozenset({"software_Package", "ai_AIPackage", "dataset_DatasetPackage"})
@@ -52,7 +61,6 @@ def inventory(document: dict[str, object]) -> Inventory:
     if info is None:
         raise malformed("predicate has no CreationInfo, expected an SPDX 3 document")
     packages = [each for each in elements if _type(each) in _PACKAGES]
-    check_number(len(packages), "packages")
     related = [each for each in elements if _type(each) in _RELATIONSHIPS]
     gap = next((each for each in related if each.text("completeness") == _INCOMPLETE), None)
     return assembled(
@@ -72,11 +80,12 @@ def _entries(packages: list[Node], licenses: _Licenses) -> Iterator[Entry]:
         component = Component(
             name=node.required("name"),
             version=node.text("software_packageVersion"),
-            purl=node.text("software_packageUrl") or next((each.text("identifier") for each in identifiers), ""),
             licenses=said(licenses.get((name, _CONCLUDED), ""), licenses.get((name, _DECLARED), "")),
         )
         purpose = node.text("software_primaryPurpose")
-        yield Entry(component, _KINDS.get(purpose, purpose), name)
+        purls = (node.text("software_packageUrl"), *(each.text("identifier") for each in identifiers))
+        for each in with_purls(component, purls):
+            yield Entry(each, _KINDS.get(purpose, purpose), name)
 
 
 def _licenses(elements: list[Node], related: list[Node]) -> _Licenses:

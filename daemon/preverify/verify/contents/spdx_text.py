@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 from preverify.model.contents import Component, Inventory
-from preverify.verify.contents.components import Entry, assembled, said
-from preverify.verify.contents.reading import check_number
+from preverify.verify.contents.components import Entry, assembled, said, with_purls
 from preverify.verify.predicates.facts import instant, malformed
 from preverify.verify.predicates.spdx import without_blocks
 
@@ -61,12 +61,12 @@ def inventory(text: str) -> Inventory:
     """
     head: _Tags = {}
     links: list[Link] = []
-    packages = list(_packages(without_blocks(text), head, links))
+    packages = [*_packages(without_blocks(text), head, links)]
     if not head.get("SPDXVersion"):
         raise malformed("predicate is text, but no SPDX document: SPDXVersion is missing")
     created = head.get("Created")
     return assembled(
-        map(_entry, packages),
+        chain.from_iterable(map(_entries, packages)),
         form="spdx",
         version=head["SPDXVersion"],
         created=datetime.fromisoformat(instant("Created", created)) if created else None,
@@ -80,7 +80,7 @@ def _packages(text: str, head: _Tags, links: list[Link]) -> Iterator[_Tags]:
 
     Each section goes on until the next one begins: with the name of a package or a file, or the id of a snippet.
     """
-    section, count = head, 0
+    section = head
     for match in _TAG.finditer(text):
         tag, value = match.groups()
         if tag == "Relationship":
@@ -90,23 +90,22 @@ def _packages(text: str, head: _Tags, links: list[Link]) -> Iterator[_Tags]:
             if "PackageName" in section:
                 yield section
             section = {tag: value}
-            count += tag == "PackageName"
-            check_number(count, "packages")
         elif tag != "ExternalRef":
             section.setdefault(tag, value)
         elif (purl := _PURL.fullmatch(value)) is not None:
-            section.setdefault(tag, purl[1])
+            section[tag] = f"{section.get(tag, '')} {purl[1]}"
     if "PackageName" in section:
         yield section
 
 
-def _entry(tags: _Tags) -> Entry:
+def _entries(tags: _Tags) -> Iterator[Entry]:
     if not tags["PackageName"]:
         raise malformed("a package has no name")
     component = Component(
         name=tags["PackageName"],
         version=tags.get("PackageVersion", ""),
-        purl=tags.get("ExternalRef", ""),
         licenses=said(tags.get("PackageLicenseConcluded", ""), tags.get("PackageLicenseDeclared", "")),
     )
-    return Entry(component, tags.get("PrimaryPackagePurpose", "").lower(), tags.get("SPDXID", ""))
+    purpose, name = tags.get("PrimaryPackagePurpose", "").lower(), tags.get("SPDXID", "")
+    for each in with_purls(component, tags.get("ExternalRef", "").split()):
+        yield Entry(each, purpose, name)

@@ -173,20 +173,31 @@ def test_refuses_bare_documents_of_no_format(text: str) -> None:
 def test_a_large_document_costs_little_more_than_its_text(name: str, members: str) -> None:
     whole = sbom(name)
     one = json.dumps(next(each for each in whole[members] if "openssl" in each["name"]))
-    whole[members] = [json.loads(one.replace("openssl", f"p{i}")) for i in range(5000)]
+    whole[members] = [json.loads(one.replace("openssl", f"p{i}")) for i in range(2000)]
     data = compact(whole)
-    assert len(data) > 3 * 1024 * 1024
+    assert len(data) > 1024 * 1024
     del whole
     tracemalloc.start()
     read = inventory_of(data)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert len(read.components) == 5000
+    assert len(read.components) == 2000
     assert peak < 3 * len(data)
 
 
+def test_a_flood_of_small_objects_is_refused_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = b'{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [' + b'{"name":"a"},' * 98 + b"{}]}"
+    monkeypatch.setattr("preverify.verify.contents.reading.MAX_KEPT", 99)
+    with pytest.raises(MalformedEvidence, match="name is missing"):
+        inventory_of(document)
+    monkeypatch.setattr("preverify.verify.contents.reading.MAX_KEPT", 98)
+    with pytest.raises(MalformedEvidence, match="more than 98 objects") as caught:
+        inventory_of(document)
+    assert caught.value.reason is Reason.TOO_LARGE
+
+
 def test_a_flood_of_empty_values_is_refused_before_anything_is_made_of_it() -> None:
-    flood = b'{"bomFormat": "CycloneDX", "components": [' + b"{}," * 8_100_000 + b"{}]}"
+    flood = b'{"bomFormat": "CycloneDX", "components": [' + b"{}," * 8_000_000 + b"{}]}"
     tracemalloc.start()
     with pytest.raises(MalformedEvidence, match="more than 8000000 elements"):
         inventory_of(flood)

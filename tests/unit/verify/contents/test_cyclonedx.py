@@ -37,6 +37,8 @@ def test_nested_components_count_and_the_image_does_not() -> None:
     inner = library("b", components=[library("c", version="1")])
     whole = bom(library("a", components=[inner]), library("d"), metadata={"component": library("image")})
     assert [each.name for each in content(BOM, whole).components] == ["a", "b", "c", "d"]
+    whole["metadata"]["component"]["components"] = [library("x", components=[library("y")])]
+    assert [each.name for each in content(BOM, whole).components] == ["x", "y", "a", "b", "c", "d"]
 
 
 def test_a_bill_without_components_is_empty() -> None:

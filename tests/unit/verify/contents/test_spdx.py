@@ -110,6 +110,15 @@ def test_what_is_no_package_is_left_out() -> None:
     assert [(each.name, each.purl) for each in read.components] == [("a", "pkg:npm/a@1"), ("b", "")]
 
 
+def test_no_package_url_hides_behind_another() -> None:
+    refs = [{"referenceType": "purl", "referenceLocator": f"pkg:npm/{name}@1"} for name in ("good", "evil", "good")]
+    whole = doc(package("a", externalRefs=refs))
+    assert [each.purl for each in content(SPDX, whole).components] == ["pkg:npm/good@1", "pkg:npm/evil@1"]
+    other = {"externalIdentifierType": "packageUrl", "identifier": "pkg:npm/evil@1"}
+    both = element("software_Package", "a", software_packageUrl="pkg:npm/good@1", externalIdentifier=[other])
+    assert [each.purl for each in content(SPDX, graph(both)).components] == ["pkg:npm/good@1", "pkg:npm/evil@1"]
+
+
 @pytest.mark.parametrize(
     ("kind", "to", "read"),
     [
@@ -160,6 +169,7 @@ def test_the_text_form(end: str) -> None:
     read = content(SPDX, TAGS.replace("\n", end))
     assert read.components == (
         Component(name="openssl", version="3.0.1", purl="pkg:deb/debian/openssl@3.0.1", licenses=("Apache-2.0",)),
+        Component(name="openssl", version="3.0.1", purl="pkg:deb/debian/other@3.0.1", licenses=("Apache-2.0",)),
         Component(name="zlib"),
     )
     assert (read.version, f"{read.created:%F}") == ("SPDX-2.2", "2026-03-01")
