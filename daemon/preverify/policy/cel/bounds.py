@@ -85,7 +85,7 @@ class _Bound:
                 return 1, scope.get(node.name) or self._known((node.name,)) or _ONE
             case Select():
                 cost, measure = self.of(node.operand, scope)
-                return cost + 1, self._exactly(node, scope) or measure.part
+                return cost + 1, self._exactly(node, scope) or measure.element
             case Call():
                 return self._call(node, scope)
             case Aggregate():
@@ -118,9 +118,12 @@ class _Bound:
             case "_?_:_":
                 return cost, _either(measures[1:])
             case "_[_]":
-                return cost, measures[0].part
+                return cost, measures[0].element
             case "dyn":
                 return cost, measures[0]
+            case "contains":
+                # Searched for place by place: an image that brings both texts can make each place take long.
+                return cost + measures[0].weight * measures[1].weight // 8, _ONE
             case "matches":
                 return cost + _matching(literal_pattern(node), measures[0]), _ONE
             case "string" | "bytes":

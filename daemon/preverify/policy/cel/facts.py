@@ -172,14 +172,8 @@ class Measure:
 
     @property
     def element(self) -> "Measure":
-        """Return what any element of it is at most."""
+        """Return what any element or field of it is at most."""
         return Measure(weight=self.largest, length=self.longest, longest=self.longest, largest=self.largest)
-
-    @property
-    def part(self) -> "Measure":
-        """Return what anything below it is at most."""
-        longest = max(self.length, self.longest)
-        return Measure(weight=self.weight, length=longest, longest=longest, largest=self.largest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,19 +272,18 @@ class _Cleaning:
         return made, total, len(made), longest, largest
 
     def _map(self, value: Mapping[object, object], level: int) -> _Cleaned:
-        made, total, keys, longest, largest = {}, 1, 0, 0, 1
+        made, total, longest, largest = {}, 1, 0, 1
         for key, each in value.items():
             if not isinstance(key, str):
                 raise ValueError(f"{self._name} has the key {str(key)[:40]!r}, expected a text")  # noqa: TRY004
             if each is None:
                 continue
-            keys += 1 + self._text(key) // BYTES_PER_UNIT
+            named = 1 + self._text(key) // BYTES_PER_UNIT
             made[key], weight, length, below, _ = self.clean(each, level)
-            total += weight
+            total += named + weight
             longest = max(longest, length, below)
-            largest = max(largest, weight)
-        # The elements of a map, for loops, are its keys.
-        return made, total + keys, len(made), longest, max(largest, keys)
+            largest = max(largest, weight, named)  # for loops, the elements of a map are its keys
+        return made, total, len(made), longest, largest
 
 
 def rfc3339(at: datetime) -> str:
