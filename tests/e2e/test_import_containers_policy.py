@@ -47,9 +47,11 @@ Tool = Callable[[str], Path]
 Asking = Callable[[Path, Sequence[str]], Mapping[str, str]]
 
 
-def imported(policy: Path) -> Imported:
+def imported(policy: Path, *, by_digest: bool = False) -> Imported:
     """Import a policy; the files that it names are those of the fixtures."""
-    return translate([(policy.name, policy.read_bytes())], lambda name: (FIXTURES / name).read_bytes())
+    dialect = "containers-policy-by-digest" if by_digest else ""
+    files = [(policy.name, policy.read_bytes())]
+    return translate(files, lambda name: (FIXTURES / name).read_bytes(), dialect=dialect)
 
 
 @pytest.fixture(scope="module")
@@ -151,19 +153,20 @@ def test_skopeo_copies_what_passes(policy: str, tool: Tool, configured: Path, tm
 def test_names_in_payloads_count_as_there(tool: Tool, tmp_path: Path, configured: Path) -> None:
     """Each kind of name that is signed, under each demand that is imported."""
     with registries.regserve(tool) as host:
-        repository = f"{host}/acme/named"
         digest = signed.image("legacy-key-ec1").subject.digest
-        stated = (repository, f"{repository}:v1", f"{repository}:v2", f"{repository}@{digest}", f"{host}/acme/other:v1")
+        fixed, names = f"{host}/acme/fixed", []
+        stated = ("{own}", "{own}:v1", f"{{own}}@{digest}", fixed, f"{fixed}:v1", f"{fixed}:v2", f"{fixed}@{digest}")
         for number, name in enumerate((*stated, "bogus name", "")):
-            target = f"acme/named{number or ''}"
-            push_signed(host, target, name)
+            own = f"{host}/acme/image{number}"
+            push_signed(host, f"acme/image{number}", name.format(own=own))
+            names.append(f"{own}@{digest}")
         demands = {
+            "matchRepoDigestOrExact": {},
             "matchRepository": {},
-            "exactRepository": {"dockerRepository": repository},
-            "exactReference": {"dockerReference": f"{repository}:v1"},
-            "exactReference ": {"dockerReference": f"{repository}@{digest}"},
+            "exactRepository": {"dockerRepository": fixed},
+            "exactReference": {"dockerReference": f"{fixed}:v1"},
+            "exactReference ": {"dockerReference": f"{fixed}@{digest}"},
         }
-        names = [f"{host}/acme/named{number or ''}@{digest}" for number in range(len(stated) + 2)]
         (configured / "plain.conf").write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
         for number, (kind, more) in enumerate(demands.items()):
             demand = {"type": kind.strip(), **more}
@@ -171,7 +174,8 @@ def test_names_in_payloads_count_as_there(tool: Tool, tmp_path: Path, configured
             policy = tmp_path / f"{number}.json"
             policy.write_text(json.dumps({"default": [requirement]}))
             theirs = asked(tool, configured / "plain.conf", configured / "registries.d", policy, names)
-            policies = import_oracles.loaded(imported(policy), tmp_path / str(number))
+            made = imported(policy, by_digest=kind == "matchRepoDigestOrExact")
+            policies = import_oracles.loaded(made, tmp_path / str(number))
             ours = import_oracles.passes_there(policies, names)
             assert {n: bool(why) for n, why in ours.items()} == {n: bool(why) for n, why in theirs.items()}, kind
             assert not all(theirs.values()), kind

@@ -48,7 +48,14 @@ def _table(*dialects: Dialect) -> Mapping[str, Dialect]:
 
 
 DIALECTS: Mapping[str, Dialect] = _table(
-    cluster_image_policy, kyverno, containers_policy, openshift, notation, connaisseur
+    cluster_image_policy,
+    kyverno,
+    containers_policy,
+    openshift,
+    notation,
+    connaisseur,
+    containers_policy.BY_DIGEST,
+    openshift.BY_DIGEST,
 )
 
 

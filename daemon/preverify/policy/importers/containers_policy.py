@@ -1,7 +1,7 @@
 """`policy.json` of containers/image: Podman, CRI-O, Skopeo, Buildah.
 
 Only the most specific scope counts there, and ours all do: each scope's policy excludes those that are more specific.
-Images by tag: verdicts are about digests, so what compares tags is refused.
+Images by tag: verdicts are about digests, so what compares tags is refused, unless images are deployed by digest.
 
 Spec:
     containers-policy.json(5), as containers/image v5 reads it: unknown and duplicate keys refuse the whole file.
@@ -19,7 +19,7 @@ from preverify.policy.importers.draft import DENY, PASS, Form, PolicyDraft, Rema
 from preverify.policy.importers.fields import Fields, ReadFile, member, whole
 from preverify.policy.importers.scopes import NamesOneImage, Scope
 from preverify.policy.places import Path, refusal, using
-from preverify.policy.rules.docker_reference import SAME_REPOSITORY, is_exact
+from preverify.policy.rules.docker_reference import SAME_REPOSITORY, SAME_REPOSITORY_EXACTLY, is_exact
 
 NAME = "containers-policy"
 
@@ -31,9 +31,10 @@ _REFUSED: Mapping[str, str] = {
     "signedBy": "signatures of GPG are not read here; sign with cosign and demand sigstoreSigned",
     "signedBaseLayer": "base layers are not looked at, neither there nor here",
 }
+_DEFAULT_IDENTITY = "matchRepoDigestOrExact"
 _IDENTITIES = (
     "matchExact",
-    "matchRepoDigestOrExact",
+    _DEFAULT_IDENTITY,
     "matchRepository",
     "exactReference",
     "exactRepository",
@@ -48,6 +49,30 @@ def recognises(document: Document) -> bool:
 
 def translate(documents: Sequence[Document], *, read_file: ReadFile, remarks: Remarks) -> Sequence[PolicyDraft]:
     """Return a policy for each scope of registries, and one for all other images."""
+    return _translated(documents, _Reading(read_file, remarks))
+
+
+class _ByDigest:
+    """The same, where images are deployed by digest only: then a demand that goes by tags goes by the repository."""
+
+    NAME = f"{NAME}-by-digest"
+
+    def recognises(self, document: Document, /) -> bool:
+        """Say no: it has to be named."""
+        del document
+        return False
+
+    def translate(
+        self, documents: Sequence[Document], /, *, read_file: ReadFile, remarks: Remarks
+    ) -> Sequence[PolicyDraft]:
+        """Return the same policies."""
+        return _translated(documents, _Reading(read_file, remarks, by_digest=True))
+
+
+BY_DIGEST = _ByDigest()
+
+
+def _translated(documents: Sequence[Document], reading: "_Reading") -> Sequence[PolicyDraft]:
     if len(documents) > 1:
         raise refusal(documents[1], (), "is a second policy.json; a machine has one, so import one at a time")
     _refuse_null(documents[0], (), documents[0].value)
@@ -57,8 +82,8 @@ def translate(documents: Sequence[Document], *, read_file: ReadFile, remarks: Re
         for name in transports.names():
             if name != _DOCKER:
                 transports.ignore(name)
-                remarks.note(f"transports.{name} is about no images in registries and is left out")
-        return tuple(_policies(fields, docker, _Reading(read_file, remarks)))
+                reading.remarks.note(f"transports.{name} is about no images in registries and is left out")
+        return tuple(_policies(fields, docker, reading))
 
 
 def _nothing(fields: Fields, name: str) -> Fields:
@@ -68,6 +93,7 @@ def _nothing(fields: Fields, name: str) -> Fields:
 class _Reading(NamedTuple):
     read_file: ReadFile
     remarks: Remarks
+    by_digest: bool = False
 
 
 def _policies(fields: Fields, docker: Fields, reading: _Reading) -> Iterator[PolicyDraft]:
@@ -119,7 +145,7 @@ def _requirement(fields: Fields, policy: str, reading: _Reading) -> tuple[Form, 
         if kind != "sigstoreSigned":
             return (DENY,) if kind == "reject" else ()
         whom = _whom(fields, policy, reading)
-        return (sigstore_signed.signed(whom, _identity(fields), reading.remarks),)
+        return (sigstore_signed.signed(whom, _identity(fields, reading), reading.remarks),)
 
 
 def _whom(fields: Fields, policy: str, reading: _Reading) -> list[Who]:
@@ -194,22 +220,29 @@ def _pieces(fields: Fields, name: str, policy: str, reading: _Reading) -> Iterat
             yield _Piece(place, policy, sigstore_signed.decoded(fields.document, place, text))
 
 
-def _identity(fields: Fields) -> str:
+def _identity(fields: Fields, reading: _Reading) -> str:
     """Return which name payloads have to state."""
     part = fields.part("signedIdentity")
     if part is None:
-        raise fields.refusal(
-            "signedIdentity", f"is missing, which means matchRepoDigestOrExact: {sigstore_signed.BY_TAG}"
-        )
+        return _by_tag(fields, "signedIdentity", _DEFAULT_IDENTITY, reading)
     with part:
         kind = part.word("type", _IDENTITIES, default="")
         if kind == "matchRepository":
             return SAME_REPOSITORY
         if kind == "exactRepository":
             return sigstore_signed.repository_named(part, "dockerRepository")
-        if kind != "exactReference":
-            raise part.refusal("type", f"{kind}: {sigstore_signed.BY_TAG}")
-        return _reference_named(part, "dockerReference")
+        if kind == "exactReference":
+            return _reference_named(part, "dockerReference")
+        return _by_tag(part, "type", kind, reading)
+
+
+def _by_tag(fields: Fields, name: str, kind: str, reading: _Reading) -> str:
+    """Return what is left of a demand that compares tags, where images are deployed by digest."""
+    if kind != _DEFAULT_IDENTITY or not reading.by_digest:
+        said = f"is missing, which means {kind}" if name == "signedIdentity" else kind
+        raise fields.refusal(name, sigstore_signed.refused_name(said, BY_DIGEST.NAME))
+    reading.remarks.note(sigstore_signed.NOT_BY_TAG)
+    return SAME_REPOSITORY_EXACTLY
 
 
 def _reference_named(fields: Fields, name: str) -> str:

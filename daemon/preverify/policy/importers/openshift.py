@@ -17,7 +17,7 @@ from preverify.policy.importers.draft import DENY, Form, PolicyDraft, Remarks, R
 from preverify.policy.importers.fields import Fields, ReadFile, kubernetes, member, object_name, whole
 from preverify.policy.importers.scopes import NamesOneImage, Scope
 from preverify.policy.places import refusal, using
-from preverify.policy.rules.docker_reference import SAME_REPOSITORY
+from preverify.policy.rules.docker_reference import SAME_REPOSITORY, SAME_REPOSITORY_EXACTLY
 
 NAME = "openshift"
 
@@ -28,7 +28,8 @@ _CLUSTER = "ClusterImagePolicy"
 _KINDS = (_CLUSTER, "ImagePolicy")
 _ROOTS = {"PublicKey": "publicKey", "FulcioCAWithRekor": "fulcioCAWithRekor", "PKI": "pki"}
 _DENIED: tuple[Form, ...] = (DENY,)
-_MATCHES = ("MatchRepoDigestOrExact", "MatchRepository", "ExactRepository", "RemapIdentity")
+_DEFAULT_MATCH = "MatchRepoDigestOrExact"
+_MATCHES = (_DEFAULT_MATCH, "MatchRepository", "ExactRepository", "RemapIdentity")
 
 
 def recognises(document: Document) -> bool:
@@ -39,7 +40,32 @@ def recognises(document: Document) -> bool:
 def translate(documents: Sequence[Document], *, read_file: ReadFile, remarks: Remarks) -> Sequence[PolicyDraft]:
     """Return a policy for each scope of each object."""
     del read_file  # nothing is named by path
-    written = [one for document in documents for one in _written(document, remarks)]
+    return _translated(documents, remarks, by_digest=False)
+
+
+class _ByDigest:
+    """The same, where images are deployed by digest only: then a demand that goes by tags goes by the repository."""
+
+    NAME = f"{NAME}-by-digest"
+
+    def recognises(self, document: Document, /) -> bool:
+        """Say no: it has to be named."""
+        del document
+        return False
+
+    def translate(
+        self, documents: Sequence[Document], /, *, read_file: ReadFile, remarks: Remarks
+    ) -> Sequence[PolicyDraft]:
+        """Return the same policies."""
+        del read_file
+        return _translated(documents, remarks, by_digest=True)
+
+
+BY_DIGEST = _ByDigest()
+
+
+def _translated(documents: Sequence[Document], remarks: Remarks, *, by_digest: bool) -> Sequence[PolicyDraft]:
+    written = [one for document in documents for one in _written(document, remarks, by_digest)]
     remarks.note("images that no policy is about: OpenShift lets them through, here they are denied (listen.noPolicy)")
     return tuple(_policies(written, remarks))
 
@@ -72,7 +98,7 @@ def _policies(written: Sequence[_Written], remarks: Remarks) -> Iterator[PolicyD
         )
 
 
-def _written(document: Document, remarks: Remarks) -> Iterator[_Written]:
+def _written(document: Document, remarks: Remarks, by_digest: bool) -> Iterator[_Written]:
     with whole(document) as fields:
         if member(document, "apiVersion") not in _VERSIONS:
             raise fields.refusal("apiVersion", f"is another one than {' and '.join(_VERSIONS)}")
@@ -85,7 +111,7 @@ def _written(document: Document, remarks: Remarks) -> Iterator[_Written]:
             scopes = spec.texts("scopes")
             if not 1 <= len(scopes) <= MAX_SCOPES:
                 raise spec.refusal("scopes", f"has {len(scopes)}, expected 1 to {MAX_SCOPES}")
-            rules = remarks.attempt(partial(_rules, spec, named(name), remarks), _DENIED, spec)
+            rules = remarks.attempt(partial(_rules, spec, named(name), remarks, by_digest), _DENIED, spec)
             for i, text in enumerate(scopes):
                 scope, denied = _scope(document, i, text, remarks)
                 yield _Written(name, namespace, scope, (DENY,) if denied else rules)
@@ -118,7 +144,7 @@ def _scope(document: Document, i: int, text: str, remarks: Remarks) -> tuple[Sco
     raise refusal(document, place, "is empty")
 
 
-def _rules(spec: Fields, name: str, remarks: Remarks) -> tuple[Form, ...]:
+def _rules(spec: Fields, name: str, remarks: Remarks, by_digest: bool) -> tuple[Form, ...]:
     policy = spec.part("policy")
     if policy is None:
         raise spec.refusal("policy", "is missing")
@@ -133,7 +159,7 @@ def _rules(spec: Fields, name: str, remarks: Remarks) -> tuple[Form, ...]:
                 raise root.refusal(_ROOTS[kind], "is missing")
             with inside:
                 who = _who(inside, kind, name, remarks)
-        return (sigstore_signed.signed([who], _identity(policy), remarks),)
+        return (sigstore_signed.signed([who], _identity(policy, remarks, by_digest), remarks),)
 
 
 def _who(fields: Fields, kind: str, name: str, remarks: Remarks) -> Who:
@@ -168,20 +194,28 @@ def _data(fields: Fields, name: str) -> bytes:
     return sigstore_signed.decoded(fields.document, (*fields.path, name), fields.text(name))
 
 
-def _identity(policy: Fields) -> str:
+def _identity(policy: Fields, remarks: Remarks, by_digest: bool) -> str:
     """Return which name payloads have to state."""
     part = policy.part("signedIdentity")
     if part is None:
-        why = f"is missing, which means MatchRepoDigestOrExact: {sigstore_signed.BY_TAG}"
-        raise policy.refusal("signedIdentity", why)
+        return _by_tag(policy, "signedIdentity", _DEFAULT_MATCH, remarks, by_digest)
     with part:
         kind = part.word("matchPolicy", _MATCHES, default="")
         if kind == "MatchRepository":
             return SAME_REPOSITORY
         if kind != "ExactRepository":
-            raise part.refusal("matchPolicy", f"{kind}: {sigstore_signed.BY_TAG}")
+            return _by_tag(part, "matchPolicy", kind, remarks, by_digest)
         exact = part.part("exactRepository")
         if exact is None:
             raise part.refusal("exactRepository", "is missing")
         with exact:
             return sigstore_signed.repository_named(exact, "repository")
+
+
+def _by_tag(fields: Fields, name: str, kind: str, remarks: Remarks, by_digest: bool) -> str:
+    """Return what is left of a demand that compares tags, where images are deployed by digest."""
+    if kind != _DEFAULT_MATCH or not by_digest:
+        said = f"is missing, which means {kind}" if name == "signedIdentity" else kind
+        raise fields.refusal(name, sigstore_signed.refused_name(said, BY_DIGEST.NAME))
+    remarks.note(sigstore_signed.NOT_BY_TAG)
+    return SAME_REPOSITORY_EXACTLY

@@ -29,12 +29,16 @@ ISSUERS = (
     "certificates that come with a signature are no issuers here: where leaves are issued by an intermediate "
     "authority, its certificate has to stand beside the root's, or nothing passes"
 )
-BY_TAG = (
-    "for an image by tag this compares the tag, and verdicts here are about digests: name the repository instead, and "
-    "see that images are deployed by digest"
+_BY_TAG = "for an image by tag this compares the tag, and verdicts here are about digests: name the repository instead"
+NOT_BY_TAG = (
+    "of images by tag the other tool compares the tag that was signed; that is left out, so deploy them by digest"
 )
-
 NO_ISSUER = "names no OIDC issuer, which every identity by certificate has to have here"
+
+
+def refused_name(kind: str, dialect: str) -> str:
+    """Write the sentence about a demand on the payload's name that goes by the tag of an image."""
+    return f"{kind}: {_BY_TAG}, or say that images are deployed by digest only, with --dialect {dialect}"
 
 
 def signed(whom: Sequence[Who], reference: str, remarks: Remarks) -> Form:

@@ -4,7 +4,9 @@ from preverify.model.errors import BadInput
 from preverify.model.reference import Reference, Repository, Subject, is_registry
 
 SAME_REPOSITORY = "same-repository"
-_EXPECTED = f"expected {SAME_REPOSITORY}, registry/repository, or that with :tag or @digest"
+SAME_REPOSITORY_EXACTLY = f"{SAME_REPOSITORY}:*"
+"""The same, and the name has some tag or digest, which cosign does not write."""
+_EXPECTED = f"expected {SAME_REPOSITORY}, {SAME_REPOSITORY_EXACTLY}, registry/repository, or that with :tag or @digest"
 
 
 def read_demand(text: str) -> str:
@@ -13,7 +15,7 @@ def read_demand(text: str) -> str:
     Raises:
         ValueError: not such a demand.
     """
-    if text == SAME_REPOSITORY:
+    if text in (SAME_REPOSITORY, SAME_REPOSITORY_EXACTLY):
         return text
     host, slash, _ = text.partition("/")
     if not slash or not is_registry(host):
@@ -31,8 +33,9 @@ def states(signed: str, wanted: str, subject: Subject | None) -> bool:
         reference = Reference.parse(signed)
     except BadInput:
         return False
-    if wanted == SAME_REPOSITORY:
-        return subject is not None and reference.repository == subject.repository
+    if wanted in (SAME_REPOSITORY, SAME_REPOSITORY_EXACTLY):
+        enough = wanted == SAME_REPOSITORY or is_exact(signed)
+        return enough and subject is not None and reference.repository == subject.repository
     if is_exact(wanted):
         return is_exact(signed) and str(reference) == wanted
     return reference.repository == Repository.parse(wanted)

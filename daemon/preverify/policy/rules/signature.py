@@ -26,8 +26,9 @@ class SignatureSpec(Part):
     annotations: dict[str, str] = Field({})
     """Annotations that the signed payload must carry, each with exactly this value."""
     docker_reference: Annotated[str, AfterValidator(read_demand)] | None = Field(None, alias="dockerReference")
-    """What the signed payload must name the image: `same-repository` (the image's own, whatever tag), a repository, or
-    one with a tag or digest, which then has to be exactly that. Only cosign's older format states a name."""
+    """What the signed payload must name the image: `same-repository` (the image's own, whatever tag), the same with a
+    tag or digest (`same-repository:*`), a repository, or one with a tag or digest, which then has to be exactly that.
+    Only cosign's older format states a name."""
 
     def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> "SignedBy":
         """Return the rule, its signers resolved."""

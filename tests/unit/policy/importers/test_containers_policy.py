@@ -273,6 +273,25 @@ def test_without_a_name_tags_would_be_compared(plain: Plain) -> None:
     denied(plain, of(without), r"signedIdentity: is missing, which means matchRepoDigestOrExact")
 
 
+@pytest.mark.parametrize("identity", [None, {"type": "matchRepoDigestOrExact"}])
+def test_of_images_by_digest_the_repository_is_compared(
+    plain: Plain, imported: Callable[..., Any], identity: dict[str, str] | None
+) -> None:
+    written = {key: value for key, value in BY_KEY.items() if key != "signedIdentity"}
+    text = of(written if identity is None else {**written, "signedIdentity": identity})
+    found = rule(plain, text, dialect="containers-policy-by-digest")
+    assert found["signature"]["dockerReference"] == "same-repository:*"
+    notes = imported(text, files=FILES, dialect="containers-policy-by-digest").notes
+    assert any("deploy them by digest" in note for note in notes)
+
+
+@pytest.mark.parametrize("kind", ["matchExact", "remapIdentity"])
+def test_by_digest_other_demands_on_tags_are_refused_too(plain: Plain, kind: str) -> None:
+    text = of({**BY_KEY, "signedIdentity": {"type": kind}})
+    with pytest.raises(BadConfiguration, match=rf"signedIdentity\.type: {kind}: for an image by tag"):
+        plain(text, files=FILES, dialect="containers-policy-by-digest")
+
+
 # --- other requirements ---
 
 

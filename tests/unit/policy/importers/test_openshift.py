@@ -131,6 +131,18 @@ def test_names_that_compare_tags_are_refused(plain: Plain, identity: object, mes
     denied(plain, text(made(identity=identity)), message)
 
 
+@pytest.mark.parametrize("identity", [None, {"matchPolicy": "MatchRepoDigestOrExact"}])
+def test_of_images_by_digest_the_repository_is_compared(
+    plain: Plain, imported: Callable[..., Any], identity: object
+) -> None:
+    written = text(made(identity=identity))
+    (rule,) = plain(written, dialect="openshift-by-digest")["shop-r.example-shop"]["require"]
+    assert rule["signature"]["dockerReference"] == "same-repository:*"
+    assert any("deploy them by digest" in note for note in imported(written, dialect="openshift-by-digest").notes)
+    with pytest.raises(BadConfiguration, match="matchPolicy: RemapIdentity: for an image by tag"):
+        plain(text(made(identity={"matchPolicy": "RemapIdentity"})), dialect="openshift-by-digest")
+
+
 @pytest.mark.parametrize(
     ("root", "message"),
     [

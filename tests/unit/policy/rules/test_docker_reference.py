@@ -35,6 +35,8 @@ def check(wanted: str, name: str | None, subject: Subject | None = SUBJECT) -> R
         ("same-repository", OWN),
         ("same-repository", f"{OWN}:v1"),
         ("same-repository", f"{OWN}@{DIGEST}"),
+        ("same-repository:*", f"{OWN}:v1"),
+        ("same-repository:*", f"{OWN}@{DIGEST}"),
         ("registry.example/other", "registry.example/other"),
         ("registry.example/other", "registry.example/other:v1"),
         ("docker.io/busybox", "busybox"),
@@ -56,6 +58,8 @@ def test_the_name_is_the_demanded_one(wanted: str, name: str) -> None:
         ("same-repository", "elsewhere.example/shop/api"),
         ("same-repository", "bogus name"),
         ("same-repository", None),
+        ("same-repository:*", OWN),
+        ("same-repository:*", "registry.example/shop/web:v1"),
         ("registry.example/other", OWN),
         ("registry.example/other", None),
         ("registry.example/other:v1", "registry.example/other:v2"),
@@ -82,7 +86,7 @@ def test_the_own_repository_is_that_of_the_image_in_question() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", ["", "own", "shop/api", "registry.example", "registry.example/", "registry.example/A", "r.example/a:*"]
+    "wanted", ["", "own", "same-repository:v1", "shop/api", "registry.example", "registry.example/", "registry.example/A", "r.example/a:*"]
 )
 def test_what_is_no_name_does_not_load(wanted: str) -> None:
     with pytest.raises(BadConfiguration, match="dockerReference"):
