@@ -110,13 +110,15 @@ def _reasoned(statement: VexStatement) -> bool:
 
 
 def _speaks_of(statement: VexStatement, purl: str, subject: Subject | None) -> bool:
+    """Say whether a statement is about the image or the component. What is fixed is one version, not all of them."""
+    exact = statement.status is VexStatus.FIXED
     parts = statement.subcomponents
-    if any(_is_image(product, subject) for product in statement.products):
+    if any(_is_image(product, subject, exact=exact) for product in statement.products):
         return not parts or any(_covers(each, purl) for each in parts)
-    return not parts and any(_covers(product, purl) for product in statement.products)
+    return not parts and any(_covers(product, purl, exact=exact) for product in statement.products)
 
 
-def _is_image(product: str, subject: Subject | None) -> bool:
+def _is_image(product: str, subject: Subject | None, *, exact: bool) -> bool:
     """Say whether a product is this image: by its digest, or by its repository where the product is all of that.
 
     A tag names another image tomorrow, and an architecture is not known here: such products are no image.
@@ -131,15 +133,21 @@ def _is_image(product: str, subject: Subject | None) -> bool:
     if named.version:
         return named.version == str(subject.digest)
     repository = str(subject.repository)
-    return named.qualifiers == {"repository_url": repository} and named.name == repository.rpartition("/")[2]
+    return (
+        not exact and named.qualifiers == {"repository_url": repository} and named.name == repository.rpartition("/")[2]
+    )
 
 
-def _covers(pattern: str, purl: str) -> bool:
-    """Say whether a purl of a statement covers that of a component: what it leaves out may be anything."""
-    if not purl or pattern == purl:
-        return bool(purl)
+def _covers(pattern: str, purl: str, *, exact: bool = False) -> bool:
+    """Say whether a purl of a statement covers that of a component: what it leaves out may be anything.
+
+    Args:
+        pattern: Of the statement.
+        purl: Of the component; empty where nobody says it.
+        exact: Whether the statement has to say a version.
+    """
     wide, narrow = _parsed(pattern), _parsed(purl)
-    if wide is None or narrow is None or wide[:3] != narrow[:3]:
+    if wide is None or narrow is None or wide[:3] != narrow[:3] or (exact and not wide.version):
         return False
     return (
         wide.version in (None, narrow.version)

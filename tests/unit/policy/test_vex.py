@@ -99,6 +99,15 @@ def test_products_that_are_not(product: str) -> None:
     assert silence(about(product)) is None
 
 
+@pytest.mark.parametrize("product", [REPO, "pkg:deb/debian/openssl", "pkg:deb/debian/openssl?distro=debian-12"])
+def test_what_is_fixed_is_a_version_and_not_all_of_them(product: str) -> None:
+    assert silence(about(product)) is not None
+    assert silence(about(product, status="fixed")) is None
+    for exact in (DIGEST, OPENSSL, "pkg:deb/debian/openssl@3.0.1-1"):
+        assert silence(about(exact, status="fixed")) is not None
+    assert silence(about(DIGEST, "pkg:deb/debian/openssl", status="fixed")) is not None
+
+
 def test_a_statement_about_no_product_is_about_none() -> None:
     assert silence(says(products=())) is None
 
