@@ -91,7 +91,7 @@ FILES: dict[str, int] = {
     "85_content_is_scoped_to_its_repository": 4,
     "85_lookups_are_scoped": 3,
     "86_who_may_use_which_route": 2,
-    "87_scanners_are_shut_in": 20,
+    "87_scanners_are_shut_in": 21,
     "88_no_secret_in_a_log_line": 4,
     "88_requests_do_not_put_secrets_into_logs": 1,
     "89_secrets_are_compared_in_constant_time": 3,

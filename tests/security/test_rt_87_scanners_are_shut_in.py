@@ -96,10 +96,13 @@ def test_it_has_no_network(tmp_path: Path, layout: Path, listening: tuple[int, s
     body = f"""
 import socket
 for key, kind, address in (("port", socket.AF_INET, ("127.0.0.1", {port})), ("name", socket.AF_UNIX, "\\0{name}"),
-                           ("world", socket.AF_INET, ("192.0.2.1", 443))):
-    with socket.socket(kind) as each:
-        each.settimeout(5)
-        said[key] = each.connect_ex(address)
+                           ("world", socket.AF_INET, ("192.0.2.1", 443)), ("six", socket.AF_INET6, ("::1", {port}))):
+    try:
+        with socket.socket(kind) as each:
+            each.settimeout(5)
+            said[key] = each.connect_ex(address)
+    except OSError as error:
+        said[key] = error.errno
 try:
     said["resolved"] = socket.getaddrinfo("localhost.example", 443)[0][4]
 except OSError:
@@ -108,7 +111,28 @@ except OSError:
     found = said(tmp_path, layout, body)
     assert found.pop("resolved") is None
     assert 0 not in found.values()
-    assert len(found) == 3
+    assert len(found) == 4
+
+
+def test_it_has_no_other_way_out_of_the_machine(tmp_path: Path, layout: Path) -> None:
+    """Some kinds of sockets belong to no namespace: by AF_VSOCK one talks to the host of a virtual machine."""
+    body = """
+import socket
+for family in range(0, 64):
+    try:
+        with socket.socket(family, socket.SOCK_STREAM):
+            said[str(family)] = "opened"
+    except OSError as error:
+        said[str(family)] = error.errno
+for family in (socket.AF_NETLINK, socket.AF_PACKET, 38):
+    try:
+        socket.socket(family, socket.SOCK_RAW).close()
+        said[str(family)] = "opened"
+    except OSError:
+        pass
+"""
+    found = said(tmp_path, layout, body)
+    assert [family for family, what in found.items() if what == "opened"] == [str(int(socket.AF_UNIX))]
 
 
 def test_it_has_no_credential(tmp_path: Path, layout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +206,12 @@ said["chroot"] = libc.chroot(b"/tmp")
 said["setuid"] = libc.setuid(0)
 said["new privileges"] = libc.prctl(39, 0, 0, 0, 0)
 said["mount_setattr"] = libc.syscall(442, -1, b"/image", 0, (ctypes.c_uint64 * 4)(0, 1, 0, 0), 32)
+said["new user space"] = libc.unshare(0x10000000)
+said["new network space"] = libc.unshare(0x40000000)
+said["ptrace"] = libc.ptrace(0, 0, 0, 0)
+said["keyring"] = libc.syscall({"x86_64": 250, "aarch64": 219}[os.uname().machine], 0, -3, 0)
+said["clone3"] = libc.syscall(435, None, 0)
+said["clone"] = libc.syscall({"x86_64": 56, "aarch64": 220}[os.uname().machine], 0x10000000 | 17, 0, 0, 0, 0)
 """
     found = said(tmp_path, layout, body)
     assert found.pop("new privileges") == 1

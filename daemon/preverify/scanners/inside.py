@@ -15,6 +15,7 @@ import platform
 import resource
 import signal
 import stat
+import struct
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +27,7 @@ NOBODY = 65534
 _NEW_SPACES = 0x10000000 | 0x40000000 | 0x00020000 | 0x20000000 | 0x08000000 | 0x04000000  # user net mount pid ipc uts
 _NEW_PIDS = 0x20000000
 _NOT_ALLOWED = "new namespaces of user, network, mounts and processes are not allowed here"
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 1, 22, 38, 2
 _READ_ONLY, _NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 _MOUNT_SETATTR, _AT_RECURSIVE = 442, 0x8000
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
@@ -74,7 +75,7 @@ def _become(order: Mapping[str, Any]) -> NoReturn:
         _build(root, order)
         _enter(root)
         _limit(order["limits"])
-        _give_up()
+        _give_up(bytes.fromhex(order["filter"]))
         os.chdir(SCRATCH)
         try:
             os.execve(SCANNER, [SCANNER, *order["arguments"]], order["environment"])  # noqa: S606 - no shell is wanted
@@ -239,8 +240,8 @@ def _limit(limits: Mapping[str, int]) -> None:
         resource.setrlimit(number, (value, value))
 
 
-def _give_up() -> None:
-    """Let the execution below end every capability, and let no program bring any back."""
+def _give_up(steps: bytes) -> None:
+    """Give up every privilege, for this process and for what it executes, and most of what leads to one."""
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS")
     if os.geteuid() == 0:
         os.setgroups([])
@@ -249,6 +250,9 @@ def _give_up() -> None:
         _die_with_parent()  # changing the user clears it
     for each in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(each, signal.SIG_DFL)
+    held = ctypes.create_string_buffer(steps, len(steps))
+    program = struct.pack("HxxxxxxP", len(steps) // 8, ctypes.addressof(held))
+    _checked(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0), "the filter of system calls")
 
 
 if __name__ == "__main__":

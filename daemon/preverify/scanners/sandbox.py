@@ -9,6 +9,7 @@ sandbox, nothing runs: there is no weaker one.
 import contextlib
 import json
 import os
+import platform
 import re
 import selectors
 import signal
@@ -24,7 +25,7 @@ from typing import IO, Protocol
 
 from preverify.model.errors import PreverifyError
 from preverify.model.reasons import Reason
-from preverify.scanners import inside
+from preverify.scanners import inside, seccomp
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 16
@@ -146,6 +147,7 @@ class _Run:
             "sha256": scanner.sha256,
             "maxScanner": limits.scanner,
             "scratch": limits.scratch,
+            "filter": seccomp.program(platform.machine()).hex(),
             "arguments": list(scanner.tool.arguments(inside.IMAGE)),
             "environment": _environment(scanner.tool),
             "limits": {
