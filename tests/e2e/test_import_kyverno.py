@@ -133,6 +133,11 @@ SAME: list[tuple[str, str, bool]] = [
     (check(key(RSA), **BUNDLE), "bundle-key-ec1", False),
     (check(**attested(VULN, key()), **BUNDLE), "bundle-att-vuln", True),
     (check(**attested(OTHER, key()), **BUNDLE), "bundle-att-vuln", False),
+    # Notary
+    (check({"certificates": {"cert": pem("notation-root.pem")}}, **NOTARY), "notation-jws-ec256", True),
+    (check({"certificates": {"certChain": pem("notation-root.pem")}}, **NOTARY), "notation-cose-rsa3072", True),
+    (check({"certificates": {"cert": pem("notation-rogue-root.pem")}}, **NOTARY), "notation-jws-ec256", False),
+    (check({"certificates": {"cert": pem("notation-root.pem")}}, **NOTARY), "notation-jws-expired", False),
     # which images
     (
         policy(

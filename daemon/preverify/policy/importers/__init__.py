@@ -16,6 +16,7 @@ from preverify.policy.importers import (
     connaisseur,
     containers_policy,
     kyverno,
+    kyverno_validating,
     notation,
     openshift,
 )
@@ -50,6 +51,7 @@ def _table(*dialects: Dialect) -> Mapping[str, Dialect]:
 DIALECTS: Mapping[str, Dialect] = _table(
     cluster_image_policy,
     kyverno,
+    kyverno_validating,
     containers_policy,
     openshift,
     notation,
