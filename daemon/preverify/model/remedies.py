@@ -50,6 +50,7 @@ REMEDIES: Mapping[Reason, str] = {
     Reason.SCAN_STALE: "have the summary made anew, or allow a greater `maxAge`",
     Reason.PLATFORM_MISSING: "push the platform as part of the index, or take it out of `platforms`",
     Reason.TAG_DENIED: "deploy by digest",
+    Reason.EXCEPTION_EXPIRED: "mend what the detail names, or have its owner write a new exception",
     Reason.TOO_MUCH_EVIDENCE: "remove evidence that nobody needs",
     Reason.TOO_LARGE: "see the page of limits",
     Reason.REGISTRY_UNAVAILABLE: "it is tried again; see whether the registry answers",

@@ -75,12 +75,12 @@ def decide(
 def _checked(policy: Policy, rule: Rule, views: Views) -> RuleResult:
     """Return what a rule says, under the exceptions of its policy."""
     platforms = policy.platforms_of(rule.name)
-
-    def again(vulnerabilities: frozenset[str]) -> RuleResult:
-        return replace(views, excepted=vulnerabilities).check(rule, platforms)
-
     result = views.check(rule, platforms)
     if policy.exceptions:
+
+        def again(vulnerabilities: frozenset[str]) -> RuleResult:
+            return replace(views, excepted=vulnerabilities).check(rule, platforms)
+
         result = excused(result, policy.exceptions, views.gathered, now=views.now, again=again)
     return replace(result, warns=True) if rule.mode is Mode.WARN else result
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from preverify import wiring
 from preverify.commands.app import run
+from preverify.settings import load
 from preverify.store import upgrade
 from support.policies import SIGNED, SIGNERS, pem, policy_text
 
@@ -99,3 +101,14 @@ def test_without_places_it_is_what_is_in_force(
     assert preverify("activate", "-c", config, capsys=capsys)[0] == 0
     code, out = preverify("exceptions", "-c", config, capsys=capsys)
     assert (code, "hotfix" in out) == (0, True)
+
+
+def test_metrics_tell_what_is_in_force(policies: Path, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (policies / "exceptions.yaml").write_text(exception("hotfix", NOW - timedelta(days=1), 3))
+    assert preverify("activate", "-c", config, capsys=capsys)[0] == 0
+    (policies / "exceptions.yaml").write_text(exception("other", NOW - timedelta(days=1), 3))  # not in force yet
+    settings = load(config, {}, {})
+    figures = list(wiring.trust_figures(settings, wiring.open_records(settings)))
+    assert ("exceptions", ("in-force",), 1.0) in figures
+    ends = {labels: figure for name, labels, figure in figures if name == "exception_expiry_timestamp_seconds"}
+    assert ends == {("hotfix",): (NOW + timedelta(days=2)).timestamp()}

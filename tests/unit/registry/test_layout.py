@@ -12,6 +12,7 @@ from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Unavai
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.ports import Layout, PublishState
+from preverify.registry import open_layout
 from preverify.registry.layout import LayoutReader, LayoutRegistry
 from support.registry_clients import source
 
@@ -196,3 +197,18 @@ def test_missing_directory_is_said(tmp_path: Path) -> None:
     for call in (ours.repositories, lambda: ours.resolve(APP, "v1"), lambda: ours.head(APP, "v1")):
         with pytest.raises(Unavailable, match="cannot be read"):
             call()
+
+
+def test_one_layout_is_read_under_any_name_and_nothing_beside_it(root: Path) -> None:
+    repository = Repository("registry.example", "shop/team/api")
+    one = open_layout(root / "team" / "app", repository, clock=SystemClock())
+    image = one.resolve(repository, "v1")
+    assert (image.subject, image.manifest) == (Subject(repository, DIGEST), MANIFEST)
+    assert one.gather(image).image == image
+    other = open_layout(root / "team", repository, clock=SystemClock())
+    with pytest.raises(NotFound):
+        other.resolve(repository, "v1")
+    (root / "link").symlink_to(root / "team" / "app" / "blobs", target_is_directory=True)
+    outside = open_layout(root, Repository("registry.example", "link"), clock=SystemClock())
+    with pytest.raises(NotFound):
+        outside.fetch(Subject(Repository("registry.example", "link"), DIGEST))
