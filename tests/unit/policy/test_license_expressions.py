@@ -186,3 +186,9 @@ def test_what_says_anything_of_its_licence() -> None:
     assert is_known(("Foo",))
     assert not is_known(())
     assert not is_known(("MIT", "NOASSERTION"))
+
+
+@given(st.text(st.characters() | st.sampled_from("MIT GPL-2.0+()ANDORWITH"), max_size=60))
+def test_any_text_is_judged(text: str) -> None:
+    assert judged(text, allow=["MIT"]) in Judged
+    assert judged(text, deny=["MIT", "GPL-*"]) in Judged

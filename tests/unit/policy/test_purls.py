@@ -163,3 +163,10 @@ def test_names_few_components_for_people() -> None:
     assert few(some) == "a0 1, a1 1, a2 1, a3 1, a4 1 and 2 more"
     assert few([Component(name="b", purl="pkg:npm/b@1")]) == "pkg:npm/b@1"
     assert few([Component(name="c" * 200)]) == "c" * 120
+
+
+@given(st.text(st.characters() | st.sampled_from("pkg:npm/@%?#*"), max_size=40))
+def test_any_text_is_a_purl_or_none(text: str) -> None:
+    named = read(f"pkg:npm/{text}")
+    assert named is None or named.path.startswith("npm/")
+    assert read(text) is None or text[:4].lower() == "pkg:"

@@ -42,6 +42,8 @@ def is_wanted(members: Mapping[str, Any]) -> bool:
     if not ("spdxId" in members or "@id" in members):
         return "externalIdentifierType" not in members or members["externalIdentifierType"] == "packageUrl"
     kind = members.get("type", members.get("@type"))
+    if not isinstance(kind, str):
+        return True  # for the reader to refuse
     if kind in _RELATIONSHIPS:
         return members.get("relationshipType") in (_CONCLUDED, _DECLARED) or members.get("completeness") == _INCOMPLETE
     return kind in _PACKAGES or kind in _COLLECTIONS or kind in ("CreationInfo", _EXPRESSION)
