@@ -6,10 +6,11 @@ from pathlib import Path
 
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import AnswerState
+from preverify.shipped import shipped
 
 HERE = Path(str(files("preverify.demo")))
 IMAGES = HERE / "images"
-POLICIES = HERE / "policies"
+POLICIES = shipped("config", "preverify.yaml") / "policies" / "demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,9 @@ class Row:
         """`repository:tag`."""
         return f"{self.repository}:{self.tag}"
 
+
+DATABASE = "demo/vulnerabilities"
+"""Repository of the vulnerability database; its layout is `vulnerabilities`."""
 
 _YES, _NO = AnswerState.VERIFIED, AnswerState.DENIED
 
@@ -116,6 +120,23 @@ ROWS = (
         tag="7.0",
         layout="vendor",
         what="Notation, expired but time stamped",
+        state=_YES,
+        reason=Reason.OK,
+        announced=True,
+    ),
+    Row(
+        repository="scan/web",
+        tag="1.1",
+        layout="web-fixed",
+        what="log4j 2.17.1, nothing known of it",
+        state=_YES,
+        reason=Reason.OK,
+    ),
+    Row(
+        repository="scan/batch",
+        tag="0.9",
+        layout="batch",
+        what="the hole of scan/web, excepted",
         state=_YES,
         reason=Reason.OK,
         announced=True,
@@ -221,6 +242,23 @@ ROWS = (
         state=_NO,
         reason=Reason.CERTIFICATE_UNTRUSTED,
         announced=True,
+    ),
+    Row(
+        repository="scan/web",
+        tag="1.0",
+        layout="web",
+        what="log4j 2.14.1, a fix is known",
+        state=_NO,
+        reason=Reason.VULNERABILITY_FOUND,
+        announced=True,
+    ),
+    Row(
+        repository="scan/rooted",
+        tag="1.0",
+        layout="rooted",
+        what="runs as root",
+        state=_NO,
+        reason=Reason.CONFIG_DENIED,
     ),
     Row(
         repository="shop/moved",

@@ -3,12 +3,14 @@
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from http.client import HTTPException
 from pathlib import Path
 from typing import Self
@@ -17,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from preverify.demo.asking import DemoFailed, ask
-from preverify.demo.catalogue import POLICIES
+from preverify.demo.catalogue import DATABASE, POLICIES
 from preverify.model.keys import TrustedKey
 
 START_SECONDS = 120
@@ -38,6 +40,11 @@ class Place:
     def config(self) -> Path:
         """The daemon's configuration file."""
         return self.state / "preverify.yaml"
+
+    @property
+    def policies(self) -> Path:
+        """The policies of this demo: those that are shipped, and exceptions of today."""
+        return self.state / "policies"
 
     def hook(self, source: str) -> str:
         """Return the address of a source's hook."""
@@ -64,6 +71,7 @@ def prepare(state: Path, port: int) -> Place:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     _write_secret(state / "signing.pem", pem)
+    lay_out(state / "policies", today=datetime.now(UTC).date())
     secret = secrets.token_urlsafe(24)
     _write_secret(state / "hook-secret", secret.encode())
     spki = private.public_key().public_bytes(
@@ -77,6 +85,16 @@ def prepare(state: Path, port: int) -> Place:
         secret=secret,
         key=TrustedKey(spki),
     )
+
+
+def lay_out(directory: Path, *, today: date) -> None:
+    """Copy the demo's policies into a directory that is not there yet; exceptions begin today."""
+    shutil.copytree(POLICIES, directory)
+    template = directory / "exceptions.yaml.template"
+    text = template.read_text(encoding="utf-8").replace("@TODAY@", today.isoformat())
+    text = text.replace("@IN_30_DAYS@", (today + timedelta(days=30)).isoformat())
+    (directory / "exceptions.yaml").write_text(text, encoding="utf-8")
+    template.unlink()
 
 
 def _write_secret(path: Path, content: bytes) -> None:
@@ -103,7 +121,15 @@ def configure(place: Place, registries: dict[str, str]) -> None:
         "state": str(place.state / "state"),
         "database": {"url": f"sqlite:///{place.state / 'preverify.db'}"},
         "sources": sources,
-        "policies": {"directory": str(POLICIES)},
+        "policies": {"directory": str(place.policies)},
+        "vulnerabilities": {
+            "database": {
+                "reference": f"{registries['shop']}/{DATABASE}:1",
+                "policy": str(place.policies / "database" / "database.yaml"),
+                "network": "private",
+                "tls": {"plainHttp": True},
+            }
+        },
         "signing": {"keyFile": str(place.state / "signing.pem"), "verifierId": "urn:preverify:demo"},
         "listen": {"address": place.answers},
         "metrics": {"address": place.metrics},

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from preverify.demo.asking import DemoFailed, Reply, admission, lookup
-from preverify.demo.catalogue import IMAGES, ROWS, Row
+from preverify.demo.catalogue import DATABASE, IMAGES, ROWS, Row
 from preverify.demo.child import Daemon, configure, prepare
 from preverify.demo.content import Content
 from preverify.demo.published import statement_holds
@@ -83,7 +83,9 @@ class Demo:
             self._start_registries(running)
             began = time.monotonic()
             configure(self.place, {name: registry.address for name, registry in self.registries.items()})
-            daemon = running.enter_context(Daemon(self.place))
+            daemon = Daemon(self.place)
+            daemon.run("db", "pull")  # a signed image too, verified before anything of it is read
+            running.enter_context(daemon)
             schema = daemon.run("db", "check")
             text = f"SQLite {self.place.state.name}/preverify.db, schema {schema}, policies demo.yaml"
             self.say(step("daemon", text, time.monotonic() - began))
@@ -105,6 +107,7 @@ class Demo:
             has_api = name == "shop"
             registry = Registry(Content(), referrers=has_api, deletes=has_api, hook=hook)
             self.registries[name] = running.enter_context(registry)
+        self.registries["shop"].content.load(IMAGES / "vulnerabilities", DATABASE)
         for row in self.rows:
             if not row.announced:
                 self._load(row, row.layout)

@@ -5,8 +5,8 @@ from typing import Literal
 
 from sqlalchemy import Connection, inspect, text
 
-import preverify
 from preverify.model.errors import BadConfiguration
+from preverify.shipped import shipped
 from preverify.store.engine import make_engine, reading, writing
 
 HEAD = "0004"
@@ -17,16 +17,12 @@ State = Literal["current", "behind", "newer", "empty"]
 
 
 def shipped_directory() -> Path:
-    """Return the migrations: package data of an installed wheel, else the repository's directory.
+    """Return the migrations.
 
     Raises:
-        BadConfiguration: neither is there.
+        BadConfiguration: they are not there.
     """
-    package = Path(preverify.__file__).parent
-    for place in (package / "_shipped" / "migrations", package.parents[1] / "migrations"):
-        if (place / "env.py").is_file():
-            return place
-    raise BadConfiguration("the installation is incomplete: it holds no migrations, install preverify again")
+    return shipped("migrations", "env.py")
 
 
 def check(url: str) -> State:

@@ -1,6 +1,6 @@
 """Makes the layouts beside it: images whose bills of materials were attested with the real cosign.
 
-    python make.py REGISTRY BIN KEY      (an empty registry on loopback, a directory with crane and cosign2, cosign's key)
+    python make.py REGISTRY BIN KEY      (an empty one on loopback; where crane and cosign2 lie; cosign's key)
 
 Signatures are other bytes each time; what they say is the same.
 """
@@ -45,9 +45,9 @@ def sbom(name: str, log4j: str) -> dict:
                 "name": path.rpartition("/")[2],
                 "version": version,
                 "purl": f"pkg:{kind}/{path}@{version}",
-                "licenses": [{"license": {"id": license}}],
+                "licenses": [{"license": {"id": licence}}],
             }
-            for kind, path, version, license in components
+            for kind, path, version, licence in components
         ],
     }
 
@@ -75,6 +75,18 @@ def main(registry: str, tools: Path, key: Path) -> None:
             run("cosign2", "sign", *flags, subject)
             run("cosign2", "attest", *flags, "--type", "cyclonedx", "--predicate", str(scratch / "sbom.json"), subject)
             _layout(run, image, digest, HERE / layout)
+        for record in json.loads((HERE.parent / "osv" / "real.json").read_text()):
+            (scratch / f"{record['id']}.json").write_text(json.dumps(record))
+        records = [f"--osv={path}" for path in sorted(scratch.glob("*-*.json"))]
+        database = f"{registry}/demo/vulnerabilities:1"
+        own = Path(sys.executable).parent
+        subprocess.run([own / "preverify", "db", "build", *records, "--out", scratch / "made.db"], check=True)
+        subprocess.run(
+            [own / "preverify", "db", "push", scratch / "made.db", database, "--plain-http", "--private"], check=True
+        )
+        digest = run("crane", "digest", "--insecure", database)
+        run("cosign2", "sign", *flags, f"{database.rpartition(':')[0]}@{digest}")
+        _layout(run, database, digest, HERE / "vulnerabilities", beside=(".sig",))
 
 
 def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -83,14 +95,14 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _layout(run, image: str, digest: str, target: Path) -> None:
+def _layout(run, image: str, digest: str, target: Path, *, beside: tuple[str, ...] = (".sig", ".att")) -> None:
     repository, _, tag = image.rpartition(":")
     shutil.rmtree(target, ignore_errors=True)
     blobs = target / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     entries = []
     stem = digest.replace(":", "-")
-    for name in (tag, f"{stem}.sig", f"{stem}.att"):
+    for name in (tag, *(f"{stem}{suffix}" for suffix in beside)):
         found = run("crane", "digest", "--insecure", f"{repository}:{name}")
         manifest = subprocess.run(
             [os.environ["CRANE"], "manifest", "--insecure", f"{repository}@{found}"], capture_output=True, check=True
