@@ -12,7 +12,7 @@ from preverify.model.errors import MalformedEvidence, NotFound, Unavailable
 from preverify.model.evidence import Evidence, Image, Unobtained
 from preverify.model.reasons import Reason
 from preverify.ports import Registry
-from preverify.scanners.layout import LayoutLimits, write_layout
+from preverify.scanners.layout import LayoutLimits, clear, room_for_an_image, write_layout
 from preverify.scanners.sandbox import Limits, ScannerError, ScannerFailed, ScannerSpec, Tool, run
 from preverify.verify.contents import cyclonedx, inventory_of
 from preverify.verify.formats import own_reports
@@ -51,7 +51,8 @@ class ExternalScanner:
         spec: Which scanner.
         limits: What one run may take.
         fetched: What is fetched of one image.
-        directory: Where images are put while they are scanned; None for the system's own.
+        directory: Where images are put while they are scanned; None for the system's own. What killed processes left
+            there is removed.
     """
 
     def __init__(
@@ -66,13 +67,14 @@ class ExternalScanner:
         self._spec = spec
         self._limits = limits
         self._fetched = fetched
-        self._directory = directory
+        self._directory = directory or Path(tempfile.gettempdir())
+        clear(self._directory)
 
     def sbom(self, registry: Registry, image: Image) -> Evidence | Unobtained:
         """Return the bill of materials of one manifest, or why there is none: never an empty one instead."""
         try:
-            with tempfile.TemporaryDirectory(prefix="preverify-image-", dir=self._directory) as name:
-                layout = Path(name) / "layout"
+            with room_for_an_image(self._directory) as room:
+                layout = room / "layout"
                 write_layout(registry, image, layout, limits=self._fetched)
                 output = scan(self._spec, layout, limits=self._limits)
         except (ScannerError, MalformedEvidence) as error:
@@ -120,7 +122,7 @@ def tried(spec: ScannerSpec, *, limits: Limits | None = None) -> str:
     Raises:
         ScannerError: as `sandbox.run`.
     """
-    with tempfile.TemporaryDirectory(prefix="preverify-image-") as empty:
+    with tempfile.TemporaryDirectory(prefix="preverify-scan-") as empty:
         said = run(replace(spec, tool=_Version(spec.tool)), Path(empty), limits=limits)
     lines = said.decode("ascii", errors="replace").splitlines() or [""]
     return "".join(filter(str.isprintable, lines[0]))[:_MAX_VERSION]

@@ -1,9 +1,14 @@
 """The layout of one image on disk, for a scanner to read: what its manifest names, fetched and hashed by us."""
 
+import fcntl
 import json
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from preverify.model import strict_json
 from preverify.model.digest import Digest
@@ -11,6 +16,32 @@ from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.evidence import Image
 from preverify.model.reasons import Reason
 from preverify.ports import Registry
+
+_PREFIX = "preverify-image-"
+
+
+@contextmanager
+def room_for_an_image(parent: Path) -> Iterator[Path]:
+    """Make a directory that is gone afterwards, or at the next `clear` where we are killed."""
+    with TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as name, _locked(Path(name)):
+        yield Path(name)
+
+
+def clear(parent: Path) -> None:
+    """Remove the images that killed processes left behind. Those in use are locked, and stay."""
+    for path in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError), _locked(path):
+            shutil.rmtree(path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(held)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

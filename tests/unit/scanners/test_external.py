@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from preverify.model.reference import Repository, Subject
 from preverify.ports import Scanner
 from preverify.scanners import syft, trivy
 from preverify.scanners.external import ExternalScanner, scan, tried
-from preverify.scanners.layout import LayoutLimits, write_layout
+from preverify.scanners.layout import LayoutLimits, room_for_an_image, write_layout
 from preverify.scanners.sandbox import ScannerSpec
 from preverify.verify.contents import inventory_of
 from support.hostile import OCI_CONFIG, OCI_MANIFEST, Hostile, body, status
@@ -237,6 +239,27 @@ def test_a_place_that_does_not_hold_it_is_undecided(tmp_path: Path) -> None:
         Reason.SCAN_MISSING,
         "the image cannot be put on disk: No such file or directory",
     )
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    """An image may have gigabytes, and nobody else would ever take them away."""
+    spec = fake(tmp_path, "print(bom)")
+    program = (
+        "import os, signal\nfrom pathlib import Path\nfrom preverify.scanners.layout import room_for_an_image\n"
+        f"with room_for_an_image(Path({str(tmp_path)!r})) as room:\n"
+        "    (room / 'layer').write_bytes(b'x')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
+    (left,) = tmp_path.glob("preverify-image-*")
+    (tmp_path / "preverify-image-file").touch()
+    (tmp_path / "preverify-image-link").symlink_to(tmp_path / "root")
+    (tmp_path / "root").mkdir()
+    with room_for_an_image(tmp_path) as used:
+        ExternalScanner(spec, directory=tmp_path)
+        assert used.is_dir()
+    assert not left.exists()
+    assert not used.exists()
+    assert (tmp_path / "root").is_dir()
 
 
 # --- the real ones ----------------------------------------------------------------------------------------------------
