@@ -27,7 +27,7 @@ FILES: dict[str, int] = {
     "10_an_expired_authority_is_refused": 3,
     "11_malformed_predicates_are_denied": 4,
     "11_signed_garbage_is_denied": 4,
-    "12_a_foreign_bill_of_materials_never_counts": 5,
+    "12_a_foreign_bill_of_materials_never_counts": 6,
     "12_any_attestation_is_not_the_demanded_one": 3,
     "12_our_own_statements_are_never_evidence": 1,
     "12_vex_silences_only_what_it_may": 10,

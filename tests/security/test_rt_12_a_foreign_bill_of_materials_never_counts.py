@@ -18,7 +18,21 @@ from preverify.policy.policies import Policy
 from preverify.verify.contents import read_contents
 from support.contents import BOM, IMAGE, SPDX, sbom
 from support.policies import policy_text
-from support.signed import FIXTURES, NOW, attestation, b64, bundle, bundled, envelope, key, sign, statement, verify
+from support.signed import (
+    FIXTURES,
+    NOW,
+    attestation,
+    b64,
+    bundle,
+    bundled,
+    envelope,
+    evidence,
+    image,
+    key,
+    sign,
+    statement,
+    verify,
+)
 
 SIGNERS = """
 apiVersion: preverify/v1
@@ -115,6 +129,34 @@ def test_nobody_else_can_accuse_and_a_named_signer_cannot_be_talked_over() -> No
     for pieces in ((attested(GOOD), attested(EVIL)), (attested(EVIL), attested(GOOD))):
         assert verdict(packages, *pieces) == ("failed", "component-denied")
     assert verdict(packages, attested(GOOD, "stranger"), attested(EVIL)) == ("failed", "component-denied")
+
+
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        ("deny: ['pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0']", ("failed", "component-denied")),
+        ("deny: ['pkg:maven/org.apache.logging.log4j/log4j-core@2.17.1']", ("failed", "component-denied")),
+        ("deny: ['pkg:maven/org.apache.logging.log4j/log4j-core@2.17.0']", ("passed", "ok")),
+        ("allow: ['pkg:maven/org.apache.logging.log4j/log4j-core@2.17.1']", ("failed", "component-denied")),
+        ("allow: ['pkg:maven/org.apache.logging.log4j/log4j-core@2.14.0']", ("passed", "ok")),
+    ],
+)
+def test_a_component_that_says_two_versions_is_denied_by_either(lists: str, expected: tuple[str, str]) -> None:
+    """As cosign attested it: `version` says 2.17.1, and the package URL 2.14.0. Only the latter is in its favour."""
+    found = evidence("legacy-att-cyclonedx")
+    subject = image("legacy-att-cyclonedx")
+    findings = verify(subject, found, [key("ec1"), key("ec2")])
+    contents = read_contents(found, findings, OF_CONTENTS)
+    verdict = decide(
+        policy(f"packages: {{{MINE}, {lists}}}"),
+        Gathered(image=subject, evidence=found),
+        [finding for finding in findings if "cyclonedx" in finding.predicate_type],
+        now=NOW,
+        trust_epoch="keys-only",
+        new_id=lambda prefix: f"{prefix}_1",
+        contents=contents,
+    )
+    assert (verdict.outcome.value, verdict.rules[0].reason.value) == expected
 
 
 def test_the_annotation_beside_an_attestation_says_nothing() -> None:

@@ -42,6 +42,9 @@ class LicensesSpec(InventoriesSpec):
     def _something(self) -> Self:
         if self.deny is None and self.allow is None:
             raise ValueError("neither denies nor allows anything, expected deny: […], allow: […] or both")
+        both = {*(self.deny or ())} & {*(self.allow or ())}
+        if both:
+            raise ValueError(f"{min(both)[:80]!r} is both denied and allowed; what is denied is never allowed")
         return self
 
     def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> "Licensed":

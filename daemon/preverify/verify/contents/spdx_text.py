@@ -9,7 +9,7 @@ from typing import NamedTuple
 from preverify.model.contents import Component, Inventory
 from preverify.verify.contents.components import Entry, assembled, said, with_purls
 from preverify.verify.predicates.facts import instant, malformed
-from preverify.verify.predicates.spdx import without_blocks
+from preverify.verify.predicates.spdx import BLANKS, without_blocks
 
 _DOCUMENT = "SPDXRef-DOCUMENT"
 _DESCRIBES = ("DESCRIBES", "DESCRIBED_BY")
@@ -17,7 +17,7 @@ _HAS = ("CONTAINS", "DEPENDS_ON")
 _NOBODY_KNOWS = "NOASSERTION"
 _TAG = re.compile(
     r"^(SPDXVersion|Created|PackageName|FileName|SnippetSPDXID|SPDXID|PackageVersion|ExternalRef|PackageLicenseConcluded"
-    r"|PackageLicenseDeclared|PrimaryPackagePurpose|Relationship):[ \t]*(.*?)[ \t\r]*$",
+    r"|PackageLicenseDeclared|PrimaryPackagePurpose|Relationship):(.*)$",
     re.MULTILINE,
 )
 _PURL = re.compile(r"PACKAGE[-_]MANAGER[ \t]+purl[ \t]+(\S+)")
@@ -82,7 +82,7 @@ def _packages(text: str, head: _Tags, links: list[Link]) -> Iterator[_Tags]:
     """
     section = head
     for match in _TAG.finditer(text):
-        tag, value = match.groups()
+        tag, value = match[1], match[2].strip(BLANKS)
         if tag == "Relationship":
             words = value.split()
             links += [Link(*words)] if len(words) == 3 and is_telling(*words[1:]) else []

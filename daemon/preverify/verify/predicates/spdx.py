@@ -13,9 +13,9 @@ TYPES: tuple[str, ...] = ("https://spdx.dev/Document", "https://spdx.dev/Documen
 
 _DOCUMENT = ("spdxVersion", "SPDXID", "name", "documentNamespace", "creationInfo", "packages")
 _BLOCK = ("<text>", "</text>")
-_TAG = re.compile(
-    r"^(SPDXVersion|DocumentName|DocumentNamespace|Created|PackageName):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE
-)
+_TAG = re.compile(r"^(SPDXVersion|DocumentName|DocumentNamespace|Created|PackageName):(.*)$", re.MULTILINE)
+BLANKS = " \t\r"
+"""What may stand around the value of a tag. A pattern that looks for it takes hours for a line of blanks."""
 
 
 def read(predicate: object, statement: Mapping[str, object]) -> Pairs:
@@ -71,7 +71,7 @@ def without_blocks(text: str) -> str:
 def _tag_values(text: str) -> Pairs:
     """Read the tag form."""
     facts = Facts()
-    tags = _TAG.findall(without_blocks(text))
+    tags = [(tag, value.strip(BLANKS)) for tag, value in _TAG.findall(without_blocks(text))]
     first = dict(reversed(tags))
     packages = sum(1 for tag, _ in tags if tag == "PackageName")
     if not first.get("SPDXVersion"):

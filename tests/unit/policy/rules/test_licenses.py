@@ -94,6 +94,7 @@ def test_the_contrary_needs_a_licence_that_is_known() -> None:
         "allow: [MIT], exceptions: [openssl]",
         "allow: [MIT], exceptions: []",
         "allow: [1]",
+        "deny: [MIT], allow: [MIT]",
     ],
 )
 def test_what_cannot_be_meant_does_not_load(lists: str) -> None:

@@ -127,6 +127,7 @@ def test_the_contrary_needs_something_that_is_known_to_be_there() -> None:
         "deny: ['pkg:npm/a@vers:npm/<2']",
         "allow: ['pkg:npm/a@1.*']",
         "deny: [1]",
+        "deny: ['pkg:npm/a'], allow: ['pkg:npm/b', 'pkg:npm/a']",
         "denied: ['pkg:npm/a']",
     ],
 )

@@ -184,6 +184,13 @@ def test_a_text_block_without_end_is_refused() -> None:
         read_predicate(SPDX, compact({"predicateType": SPDX, "predicate": text}))
 
 
+def test_a_line_of_blanks_costs_nothing() -> None:
+    """A pattern that cut blanks off the end tried each of them as the beginning of the end."""
+    text = f"SPDXVersion: SPDX-2.3 \t\r\nPackageName: a{' ' * 500_000}b\nRelationship:{' ' * 500_000}x\n"
+    read = content(SPDX, text)
+    assert (read.version, [each.name for each in read.components]) == ("SPDX-2.3", [f"a{' ' * 500_000}b"])
+
+
 @pytest.mark.parametrize(
     "whole",
     [
