@@ -51,6 +51,8 @@ class Pattern:
                 raise ValueError("names no registry, so that it matches parts of names in all of them")
             return cls(components=components, glob="**", elsewhere="")
         host, _, path = _without_tag(stars).partition("/")
+        if "*" in path.rpartition("/")[2][:-1]:
+            raise ValueError("matches by tags and digests too: in the last part, a star stands at the end only")
         if ":" in path or path != path.lower():
             raise ValueError("matches no image: paths are lower-case, and a ':' stands before the tag only")
         _check_host(host)
