@@ -376,15 +376,22 @@ def open_vulnerabilities(settings: Settings) -> OfflineVulnerabilities:
 
 def open_scanner(settings: Settings) -> Scanner | None:
     """Construct the adapter of the configured scanner; None where none is."""
+    configured, spec = settings.vulnerabilities.scanner, scanner_spec(settings)
+    if configured is None or spec is None:
+        return None
+    return RememberingScanner(
+        ExternalScanner(spec, limits=Limits(wall=configured.timeout)),
+        identity=spec.sha256,
+        directory=settings.state / "scans",
+    )
+
+
+def scanner_spec(settings: Settings) -> ScannerSpec | None:
+    """Return which scanner is configured; None where none is."""
     configured = settings.vulnerabilities.scanner
     if configured is None:
         return None
-    spec = ScannerSpec(tool=SCANNERS[configured.tool], path=configured.path, sha256=configured.sha256)
-    return RememberingScanner(
-        ExternalScanner(spec, limits=Limits(wall=configured.timeout)),
-        identity=configured.sha256,
-        directory=settings.state / "scans",
-    )
+    return ScannerSpec(tool=SCANNERS[configured.tool], path=configured.path, sha256=configured.sha256)
 
 
 def rematch(settings: Settings, records: Records, observer: Observing) -> None:

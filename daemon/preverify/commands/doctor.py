@@ -7,11 +7,16 @@ from functools import partial
 import typer
 
 from preverify import wiring
+from preverify.clock import SystemClock
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, table
+from preverify.model.durations import format_duration
 from preverify.model.errors import NotFound, PreverifyError, Unavailable
 from preverify.model.evidence_tags import is_evidence_tag
+from preverify.model.needs import Need
 from preverify.model.reference import Subject
 from preverify.registry.remote import RemoteRegistry
+from preverify.scanners.external import tried
+from preverify.scanners.sandbox import SandboxUnavailable
 from preverify.settings import Settings
 from preverify.store import upgrade as schema
 
@@ -44,6 +49,10 @@ def diagnose(settings: Settings) -> Iterator[Check]:
     yield _try("database", lambda: _database(settings))
     yield _try("policies", lambda: _policies(settings))
     yield _try("signing key", lambda: _key(settings))
+    if _matches(settings):
+        yield _try("vulnerability database", lambda: _vulnerabilities(settings))
+    if settings.vulnerabilities.scanner is not None:
+        yield _try("scanner", lambda: _scanner(settings))
     if not settings.sources:
         yield Check(check="sources", state="broken", seen="none configured", todo="name a registry under `sources`")
     for name in settings.sources:
@@ -88,6 +97,38 @@ def _key(settings: Settings) -> Check:
     if not keys:
         return Check(check="signing key", state="weak", seen="none", todo="set signing.keyFile to publish statements")
     return Check(check="signing key", state="ok", seen=keys[0].id[:20])
+
+
+def _matches(settings: Settings) -> bool:
+    """Say whether a vulnerability database matters here: one is configured, or a policy asks for it."""
+    if settings.vulnerabilities.database.reference is not None:
+        return True
+    try:
+        policies = wiring.load_policies(settings).policies
+    except PreverifyError:
+        return False  # said elsewhere
+    return any(Need.MATCHES in policy.needs for policy in policies)
+
+
+def _vulnerabilities(settings: Settings) -> Check:
+    name, newest = "vulnerability database", wiring.newest_vulnerability(settings)
+    if newest is None:
+        return Check(check=name, state="broken", seen="none on this machine", todo="run `preverify db pull`")
+    most = settings.vulnerabilities.database.max_age
+    stale = SystemClock().now() - newest > most
+    todo = f"older than {format_duration(most)}: run `preverify db pull`" if stale else ""
+    return Check(check=name, state="weak" if stale else "ok", seen=f"data up to {newest.isoformat()}", todo=todo)
+
+
+def _scanner(settings: Settings) -> Check:
+    spec = wiring.scanner_spec(settings)
+    if spec is None:
+        return Check(check="scanner", state="ok", seen="none configured")
+    try:
+        return Check(check="scanner", state="ok", seen=tried(spec))
+    except SandboxUnavailable as error:
+        todo = "allow user namespaces to the worker (see docs/vulnerabilities.md); nothing is scanned without"
+        return Check(check="scanner", state="broken", seen=str(error), todo=todo)
 
 
 def _source(settings: Settings, name: str) -> Check:
