@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from preverify.commands.app import run
 from support.foreign_policies import EC2, FIXTURES, KEYS, OWN_LOG, encoded, key, keyless, policy, trust_root
 from support.peers import Peers, peers
 
@@ -163,6 +164,8 @@ SAME: list[tuple[str, str, str, bool]] = [
     (policy(key(), **where("127.0.0.1:*/acme/legacy@*")), "", "legacy-key-ec1", True),
     (policy(key(), **where("127.0.0.1:*/*", "*")), "", "legacy-key-ec1", False),
     (policy(key(), **where("127.0.0.1:*/acme/l@*")), "", "legacy-key-ec1", False),
+    (policy(key(), **where("**legacy**")), "", "legacy-key-ec1", True),
+    (policy(key(RSA), **where("**legacy**")), "", "legacy-key-ec1", False),
     (
         policy(key(RSA), images=IMAGES) + "---\n" + policy(key(), images=IMAGES).replace("name: shop", "name: b"),
         "",
@@ -219,3 +222,12 @@ def test_both_say_the_same(room: Peers, text: str, root: str, case: str, *, verd
 def test_where_both_differ(room: Peers, text: str, root: str, case: str, why: str, *, theirs: bool, ours: bool) -> None:
     image = room.image(case)
     assert (room.policy_controller(image, text, root), room.ours(image, text, root)) == (theirs, ours), why
+
+
+@pytest.mark.parametrize("glob", ["127.0.0.1:*/acme/legacy", "127.0.0.1:*/acme/legacy:*", "127.0.0.1:*/acme/legacy:**"])
+def test_globs_that_match_no_digest_are_refused(room: Peers, tmp_path: Path, glob: str) -> None:
+    """Admission only sees digests: what the tester finds no policy for, no import may cover."""
+    text = policy(key(), **where(glob))
+    assert not room.policy_controller(room.image("legacy-key-ec1"), text)
+    (tmp_path / "policy.yaml").write_text(text)
+    assert run(["policy", "import", str(tmp_path / "policy.yaml")]) == 2

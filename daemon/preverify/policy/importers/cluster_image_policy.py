@@ -166,7 +166,6 @@ class _Trusting:
     """What log and time stamps an authority asks for, and of which root."""
 
     def __init__(self, fields: Fields, roots: _Roots) -> None:
-        self._fields = fields
         self._roots = roots
         self.log = fields.part("ctlog")
         self.stamps = fields.part("rfc3161timestamp")
@@ -185,23 +184,24 @@ class _Trusting:
                 if not self._stamp_ref:
                     raise stamps.refuse("names no trustRootRef, so that no time stamp is looked at: leave it out")
 
-    def root(self, reference: str) -> Root:
-        """Return the root of a reference; without one, the public instance."""
+    def root(self, fields: Fields, reference: str) -> Root:
+        """Return the root that a part refers to; without a reference, the public instance."""
         if not reference:
             return PUBLIC
         if reference not in self._roots:
-            raise self._fields.refuse(f"refers to the TrustRoot {reference!r}, which is not among the documents")
+            why = f"is {reference[:60]!r}, and no TrustRoot of that name is among the documents: import them together"
+            raise fields.refusal("trustRootRef", why)
         return self._roots[reference]
 
     def of_key(self) -> dict[str, object]:
         """Return what a signer by key looks at. Time stamps take the log's place."""
         if self.stamps is not None:
-            return {"tlog": "none", "timestamps": "required", "trust": self.root(self._stamp_ref)}
+            return {"tlog": "none", "timestamps": "required", "trust": self.root(self.stamps, self._stamp_ref)}
         if self.log is not None:
-            return {"tlog": "required", "trust": self.root(self._log_ref)}
+            return {"tlog": "required", "trust": self.root(self.log, self._log_ref)}
         return {"tlog": "none"}
 
-    def of_identity(self, reference: str, *, bundle: bool) -> dict[str, object]:
+    def of_identity(self, fields: Fields, reference: str, *, bundle: bool) -> dict[str, object]:
         """Return what a keyless signer looks at. Everything has to come from one root."""
         for part, other in ((self.log, self._log_ref), (self.stamps, self._stamp_ref)):
             if part is not None and other != reference:
@@ -209,10 +209,10 @@ class _Trusting:
                 why = f"trusts {names[0]} beside certificates of {names[1]}; roots are never pooled: make them one"
                 raise part.refuse(why)
         if self.stamps is not None:
-            return {"tlog": "none", "timestamps": "required", "trust": self.root(reference)}
+            return {"tlog": "none", "timestamps": "required", "trust": self.root(fields, reference)}
         looks = bundle or self.log is not None or not reference
         log = "required" if looks else "none"
-        return {"tlog": log, "timestamps": "none", "trust": self.root(reference)}
+        return {"tlog": log, "timestamps": "none", "trust": self.root(fields, reference)}
 
 
 def _by_key(fields: Fields, name: str, trusting: _Trusting) -> Who:
@@ -237,7 +237,7 @@ def _by_identity(fields: Fields | None, name: str, form: str, trusting: _Trustin
         fields.ignore("url")  # Fulcio is not asked; which certificates count, the root says
         reference = fields.text("trustRootRef")
         sct = "none" if fields.flag("insecureIgnoreSCT", default=False) else "required"
-        looks = trusting.of_identity(reference, bundle=form == "bundle")
+        looks = trusting.of_identity(fields, reference, bundle=form == "bundle")
         identities = fields.parts("identities")
         if not identities:
             raise fields.refusal("identities", "is missing")

@@ -36,7 +36,7 @@ def repository_glob(text: str) -> str:
         raise ValueError("is no glob of policy-controller: letters, digits, '-', '_', ':', '/', '*', '.' and '@'")
     glob = _without_digest(glob)
     host, slash, path = glob.partition("/")
-    _check_host(host)
+    _check_host(host, glob)
     if not slash and "**" not in host:
         raise ValueError("names only a registry and matches no image of it: end it with '/**'")
     if host == _HUB:
@@ -64,7 +64,7 @@ def _without_digest(glob: str) -> str:
     return glob
 
 
-def _check_host(host: str) -> None:
+def _check_host(host: str, glob: str) -> None:
     """Refuse globs that treat Docker Hub's name there, index.docker.io, otherwise than its name here."""
     if "*" not in host:
         if host in _OTHER_NAMES:
@@ -73,6 +73,12 @@ def _check_host(host: str) -> None:
             raise ValueError(f"starts with no registry and matches nothing there; Docker Hub is called {_HUB}")
         return
     lead = host.partition("*")[0]
+    if glob.startswith("**"):
+        # What `**` takes may be longer by "index." there; only what follows could need a part of that.
+        first = re.split(r"\*+", glob)[1]
+        beginnings = [f"{_HUB}/"[i:] for i in range(len("index."))]
+        if not first or not any(each.startswith(first) or first.startswith(each) for each in beginnings):
+            return
     if host in ("*", "**") or (lead and not any(each.startswith(lead) for each in (_HUB, *_OTHER_NAMES))):
         return
     if "**" in host or globs.matches(host, _HUB) != globs.matches(host, "docker.io"):

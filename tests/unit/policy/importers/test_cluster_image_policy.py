@@ -227,7 +227,7 @@ ATTESTED = {"name": "x", "predicateType": "spdx"}
         ({"key": {"data": EC1, "other": 1}}, "key.other: is not understood here"),
         (key(ctlog={}), "ctlog: names no url"),
         (key(ctlog={"trustRootRef": "own"}), "ctlog: names no url"),
-        (key(ctlog={**OWN_LOG, "trustRootRef": "none"}), "refers to the TrustRoot 'none'"),
+        (key(ctlog={**OWN_LOG, "trustRootRef": "none"}), "ctlog.trustRootRef: is 'none', and no TrustRoot"),
         (key(rfc3161timestamp={}), "rfc3161timestamp: names no trustRootRef"),
         (
             key(signatureFormat="bundle", attestations=[ATTESTED]),

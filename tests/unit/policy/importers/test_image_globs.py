@@ -28,6 +28,9 @@ SAME = [
     ("*.pkg.dev/acme/**", "*.pkg.dev/acme/**"),
     ("gcr.io**", "gcr.io**"),
     ("*/acme/**", "*/acme/**"),
+    ("**demo**", "**demo**"),
+    ("**/acme/x*", "**/acme/x*"),
+    ("**.io/acme/x*", "**.io/acme/x*"),
     ("*.io/acme/**", "*.io/acme/**"),
     ("ghcr.io/*-prod/x*", "ghcr.io/*-prod/x*"),
 ]
@@ -47,6 +50,9 @@ REFUSED = [
     ("registry-1.docker.io/acme/*", "Docker Hub is called index.docker.io"),
     ("*.docker.io/acme/*", "name registries whole"),
     ("index**", "name registries whole"),
+    ("**index**", "name registries whole"),
+    ("**x.docker.io/**", "name registries whole"),
+    ("**x**", "name registries whole"),
     ("docker*/acme/*", "name registries whole"),
     ("ghcr.io/Acme/*", "lower-case"),
     ("GHCR.io/acme/*", "lower-case"),
@@ -73,7 +79,26 @@ def compiled(glob: str) -> re.Pattern[str]:
     return re.compile(glob.replace(".", r"\.").replace("**", "#").replace("*", "[^/]*").replace("#", ".*"))
 
 
-PIECES = st.sampled_from(["*", "**", "/", "ghcr.io", "index.docker.io", "acme", "a", ":", "@", "-x", "256", "app", "."])
+PIECES = st.sampled_from(
+    [
+        "*",
+        "**",
+        "x.",
+        "dex",
+        "ndocker",
+        "/",
+        "ghcr.io",
+        "index.docker.io",
+        "acme",
+        "a",
+        ":",
+        "@",
+        "-x",
+        "256",
+        "app",
+        ".",
+    ]
+)
 NAMES = st.sampled_from(
     [
         "ghcr.io/acme/app",
