@@ -117,7 +117,7 @@ class Inventories:
         if self.scanner:
             results.append(self._scanned(rule, look, lack, until))
         # Either is enough, and what is undecided may still come. Of two that failed, the first says more.
-        return min(results, key=lambda each: _ORDER.index(each.outcome))
+        return min(results, key=lambda each: (_ORDER.index(each.outcome), each.degraded))
 
     def every(self, rule: Named, look: Look, violation: Judge[Shortfall]) -> RuleResult:
         """Return PASSED where there are whole bills to look at, and nothing is wrong with any that counts.

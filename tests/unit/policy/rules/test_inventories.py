@@ -174,6 +174,14 @@ def test_either_is_enough_and_the_attested_one_says_why_not() -> None:
     assert said(EITHER, by_scanner(GOOD), by("release", None)) == ("passed", "ok")
 
 
+def test_what_is_only_logged_gives_way_to_something_better() -> None:
+    signing = Signing(anchor=attestation("release").signer, degraded=("signature-expired: over",))
+    logged = by("release", GOOD, signing=signing)
+    assert check(EITHER, logged).degraded
+    found = check(EITHER, logged, by_scanner(GOOD))
+    assert (found.degraded, found.detail) == (False, "bill of materials by our scanner")
+
+
 def test_one_whose_signature_is_over_says_nothing_any_more() -> None:
     signing = Signing(anchor=attestation("release").signer, until=NOW)
     over = by("release", BAD, signing=signing)
