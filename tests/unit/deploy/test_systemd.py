@@ -33,6 +33,35 @@ def test_systemd_finds_nothing_wrong(tool: Callable[[str], Path], tmp_path: Path
 
 
 @pytest.mark.tools
+def test_systemd_finds_nothing_wrong_with_pulling_the_database(tool: Callable[[str], Path], tmp_path: Path) -> None:
+    units = [UNIT.with_name(f"preverify-vulnerabilities.{kind}") for kind in ("service", "timer")]
+    for unit in units:
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/preverify/bin/preverify", "/bin/true"))
+    done = subprocess.run(
+        [tool("systemd-analyze"), "verify", "--man=no", *(tmp_path / unit.name for unit in units)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.tools
+def test_systemd_finds_nothing_wrong_where_a_scanner_runs(tool: Callable[[str], Path], tmp_path: Path) -> None:
+    """What scanning needs more than the unit allows lies in a file of its own."""
+    unit = tmp_path / UNIT.name
+    more = (UNIT.parent / f"{UNIT.name}.d" / "scanning.conf").read_text().partition("[Service]\n")[2]
+    unit.write_text(UNIT.read_text().replace("/opt/preverify/bin/preverify", "/bin/true") + more)
+    done = subprocess.run(
+        [tool("systemd-analyze"), "verify", "--man=no", unit], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.tools
 def test_its_exposure_does_not_grow(tool: Callable[[str], Path]) -> None:
     done = subprocess.run(
         [tool("systemd-analyze"), "security", "--offline=true", "--json=short", UNIT],
