@@ -56,9 +56,8 @@ class Pattern:
         if ":" in path or path != path.lower():
             raise ValueError("matches no image: paths are lower-case, and a ':' stands before the tag only")
         _check_host(host)
-        rest = path.replace("*", "**").removesuffix("**") + "**"
-        anywhere = f"**{host}/{rest}" if not host.startswith("*") else f"*{host}/{rest}"
-        aligned = anywhere if host.startswith("*") else f"{host}/{rest}"
+        anywhere = f"*{host}/{path}*".replace("**", "*").replace("*", "**")
+        aligned = anywhere if host.startswith("*") else f"{host}/{anywhere.partition('/')[2]}"
         return cls(components=components, glob=globs.check(aligned), elsewhere="" if aligned == anywhere else anywhere)
 
     def apart_from(self, other: "Pattern") -> bool:

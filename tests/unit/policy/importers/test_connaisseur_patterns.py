@@ -1,9 +1,18 @@
 """Patterns of Connaisseur: which images they are meant for, which they match besides, and which of them counts."""
 
+import re
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from preverify.model import globs
+from preverify.model.errors import BadConfiguration
+from preverify.model.strict_yaml import Document
+from preverify.policy.importers import connaisseur
 from preverify.policy.importers.connaisseur_patterns import Pattern
+from preverify.policy.importers.draft import PASS, Remarks
+from preverify.policy.importers.fields import Files
 
 
 @pytest.mark.parametrize(
@@ -109,3 +118,71 @@ def test_where_the_image_decides_nothing_is_said(one: str, other: str) -> None:
 def test_which_patterns_never_meet(one: str, other: str, apart: bool) -> None:
     assert Pattern.read(one).apart_from(Pattern.read(other)) is apart
     assert Pattern.read(other).apart_from(Pattern.read(one)) is apart
+
+
+# --- beside the algorithm as its documents tell it ---
+
+ends = st.sampled_from(("*:*", "*", "app", "app-two", "app*", "shop*:*"))
+inner = st.lists(st.sampled_from(("shop", "shop*", "*", "a.example")), max_size=2)
+first = st.sampled_from(("a.example", "a.example", "b.example:5000", "docker.io", "*", "*.example", "a*"))
+pattern = st.one_of(st.just("*:*"), st.builds(lambda a, b, c: "/".join((a, *b, c)), first, inner, ends))
+patterns = st.lists(pattern, min_size=1, max_size=3).map(lambda found: list(dict.fromkeys(found)))
+hosts = st.sampled_from(("a.example", "b.example:5000", "docker.io", "xa.example", "c.example"))
+names = st.lists(
+    st.sampled_from(("a.example", "shop", "shops", "app", "app-two", "docker.io", "x")), min_size=1, max_size=3
+)
+endings = st.sampled_from((":app", ":v1", "@sha256:" + "ab" * 32, ":shop@sha256:" + "cd" * 32))
+
+
+def matches_there(pattern: str, image: str) -> bool:
+    text = pattern if pattern.startswith("*") else f"*{pattern}"
+    text = text if text.endswith("*") else f"{text}*"
+    return re.fullmatch(".*".join(re.escape(each) for each in text.split("*")), image) is not None
+
+
+def shared(one: str, other: str) -> str:
+    return next(one[:n] for n in range(len(one), -1, -1) if other.startswith(one[:n]))
+
+
+def counts_there(written: list[str], image: str) -> str | None:
+    """Return the pattern that counts for an image."""
+    parts = image.split("/")
+
+    def rank(pattern: str) -> tuple[int, list[int], list[int]]:
+        components = pattern.split("/")
+        common = [len(shared(mine, its)) for mine, its in zip(components, parts, strict=False)]
+        return len(components), common, [len(each) for each in components]
+
+    return max((each for each in written if matches_there(each, image)), key=rank, default=None)
+
+
+@example(written=["*:*", "a*/shop*:*"], host="a.example", path=["docker.io", "shop"], ending=":app")
+@settings(max_examples=300)
+@given(written=patterns, host=hosts, path=names, ending=endings)
+def test_an_image_passes_by_the_rule_that_counts_there_or_is_denied(
+    written: list[str], host: str, path: list[str], ending: str
+) -> None:
+    """Each rule is one that approves, so that what a policy is about says which rule it is."""
+    application = {
+        "validators": [{"name": f"v{i}", "type": "static", "approve": True} for i in range(len(written))],
+        "policy": [{"pattern": pattern, "validator": f"v{i}"} for i, pattern in enumerate(written)],
+    }
+    document = Document(name="values.yaml", value={"application": application}, lines={})
+    files = Files(lambda name: b"")
+    try:
+        drafts = connaisseur.translate([document], read_file=files, remarks=Remarks())
+    except BadConfiguration:
+        return
+    path = ["library", *path] if host == "docker.io" and len(path) == 1 else path
+    name = "/".join((host, *path))
+    there = counts_there(written, name.replace("docker.io", "index.docker.io", host == "docker.io") + ending)
+    about = [
+        draft
+        for draft in drafts
+        if any(globs.matches(glob, name) for glob in draft.images)
+        and not any(globs.matches(glob, name) for glob in draft.exclude)
+    ]
+    if all(draft.rules == (PASS,) for draft in about):
+        assert there is not None
+        assert [draft.name for draft in about] == [f"v{written.index(there)} {there}"]
+    assert about  # images that no rule is about are denied by a policy, not by there being none

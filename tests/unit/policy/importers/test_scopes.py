@@ -1,6 +1,8 @@
 """Scopes of containers/image: what they match, and which of them is within which."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preverify.model import globs
 from preverify.policy.importers.scopes import NamesOneImage, Scope
@@ -80,3 +82,33 @@ def test_only_the_largest_scopes_are_taken_out() -> None:
     assert scopes[0].without(scopes) == ("a.example/**", "*.test/**", "*.test:*/**", "oci:/**")
     assert scopes[1].without(scopes) == ("a.example/b", "a.example/b/**")
     assert scopes[3].without(scopes) == ()
+
+
+# --- beside the order in which the other tool looks for scopes ---
+
+HOSTS = ("a.example", "a.example:5000", "deep.a.example", "b.test", "localhost")
+paths = st.lists(st.sampled_from(("shop", "shops", "web")), min_size=1, max_size=3).map("/".join)
+repositories = st.builds("{}/{}".format, st.sampled_from(HOSTS), paths)
+scopes = st.one_of(st.sampled_from(("", *HOSTS, "*.example", "*.a.example", "*.test")), repositories)
+
+
+def counts_there(written: list[str], name: str) -> str | None:
+    """Return the scope that counts for an image by digest: its repository, what is above, then domains, then all."""
+    host, *parts = name.split("/")
+    order = ["/".join((host, *parts[:n])) for n in range(len(parts), -1, -1)]
+    labels = host.partition(":")[0].split(".")
+    order += ["*." + ".".join(labels[n:]) for n in range(1, len(labels))]
+    return next((each for each in (*order, "") if each in written), None)
+
+
+@given(written=st.lists(scopes, unique=True, max_size=6), name=repositories)
+def test_an_image_is_in_the_one_scope_that_counts_there(written: list[str], name: str) -> None:
+    known = [Scope.read(text) for text in written]
+    about = [
+        scope.text
+        for scope in known
+        if any(globs.matches(glob, name) for glob in scope.globs)
+        and not any(globs.matches(glob, name) for glob in scope.without(known))
+    ]
+    there = counts_there(written, name)
+    assert about == ([] if there is None else [there])
