@@ -23,6 +23,12 @@ def _policy(*, quick: bool) -> Iterator[Figure]:
     return run(quick)
 
 
+def _scan(*, quick: bool) -> Iterator[Figure]:
+    from preverify.bench.scan import run
+
+    return run(quick)
+
+
 def _verify(*, quick: bool) -> Iterator[Figure]:
     from preverify.bench.verify import run
 
@@ -33,5 +39,6 @@ BENCHES: Mapping[str, Callable[..., Iterator[Figure]]] = {
     "admission": _admission,
     "pipeline": _pipeline,
     "policy": _policy,
+    "scan": _scan,
     "verify": _verify,
 }

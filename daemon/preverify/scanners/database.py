@@ -203,12 +203,13 @@ class Database:
         scores = [each[1] for each in rated if each[1] is not None]
         times = [at for each in (*own, *shared) if each[2] is not None and (at := moment(each[2])) is not None]
         cves = sorted(name for name in names if is_cve(name))
+        scored = cves if self.facts.likelihood_at is not None else []
         return Known(
             names=tuple(sorted(names)),
             severity=worst([Severity(each[0]) for each in rated]),
             score=max(scores, default=None),
             published=min(times, default=None),
-            epss=max((e for cve in cves for (e,) in self._rows(_LIKELIHOOD, cve)), default=None),
+            epss=max((epss for cve in scored for (epss,) in self._rows(_LIKELIHOOD, cve)), default=None),
             exploited=None
             if self.facts.exploited_at is None
             else any(True for cve in cves for _ in self._rows(_EXPLOITED, cve)),
