@@ -52,8 +52,8 @@ def test_systemd_finds_nothing_wrong_with_pulling_the_database(tool: Callable[[s
 def test_systemd_finds_nothing_wrong_where_a_scanner_runs(tool: Callable[[str], Path], tmp_path: Path) -> None:
     """What scanning needs more than the unit allows lies in a file of its own."""
     unit = tmp_path / UNIT.name
-    more = (UNIT.parent / f"{UNIT.name}.d" / "scanning.conf").read_text().partition("[Service]\n")[2]
-    unit.write_text(UNIT.read_text().replace("/opt/preverify/bin/preverify", "/bin/true") + more)
+    more = (UNIT.parent / "scanning.conf").read_text()
+    unit.write_text(UNIT.read_text().replace("/opt/preverify/bin/preverify", "/bin/true") + "\n" + more)
     done = subprocess.run(
         [tool("systemd-analyze"), "verify", "--man=no", unit], capture_output=True, text=True, timeout=60, check=False
     )
