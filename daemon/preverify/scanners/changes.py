@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,11 +19,11 @@ class Changes:
     """Packages about which two databases may differ.
 
     Attributes:
-        packages: Ecosystem and name as the databases have them; the name `*` for a whole ecosystem.
+        packages: By name as the databases have it, the ecosystems; under the name `*`, those that changed as a whole.
         everything: One of the two has a catalogue that the other has not: everything differs.
     """
 
-    packages: frozenset[tuple[str, str]]
+    packages: Mapping[str, frozenset[str]]
     everything: bool = False
 
     def touch(self, purl: str, distribution: str) -> bool:
@@ -36,10 +37,11 @@ class Changes:
             package = named(purl, distribution)
         except Unmatchable:
             return False  # no database says anything of it
-        names = {_ANY, *(name for name, _ in package.packages)}
         return self.everything or any(
-            name in names and any(fnmatchcase(ecosystem, pattern) for pattern in package.ecosystems)
-            for ecosystem, name in self.packages
+            fnmatchcase(ecosystem, pattern)
+            for name in (_ANY, *(name for name, _ in package.packages))
+            for ecosystem in self.packages.get(name, ())
+            for pattern in package.ecosystems
         )
 
 
@@ -68,13 +70,16 @@ def _compare(connection: sqlite3.Connection, *, scores: bool) -> Changes:
     for name in ("exploited_at", "likelihood_at") if scores else ("exploited_at",):
         ((here, there),) = connection.execute(_HAS_CATALOGUE, (name, name))
         if here != there:
-            return Changes(packages=frozenset(), everything=True)
+            return Changes(packages={}, everything=True)
     connection.execute(_TOUCHED)
     for statement in (_TOUCHED_THEMSELVES, _TOUCHED_BY_KEV, *((_TOUCHED_BY_EPSS,) if scores else ())):
         connection.execute(statement)
     while connection.execute(_TOUCHED_BY_NAME).rowcount > 0:
         pass
-    return Changes(packages=frozenset(connection.execute(_PACKAGES)))
+    packages: dict[str, set[str]] = {}
+    for ecosystem, name in connection.execute(_PACKAGES):
+        packages.setdefault(name, set()).add(ecosystem)
+    return Changes(packages={name: frozenset(ecosystems) for name, ecosystems in packages.items()})
 
 
 _VIEWS = """

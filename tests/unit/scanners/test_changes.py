@@ -103,7 +103,7 @@ def test_a_new_catalogue_touches_what_it_names_and_a_first_one_everything(before
     differing, touched = compared(before, tmp_path, records(), kev=None)
     assert len(differing) > 50
     assert differing <= touched
-    assert changes(before, tmp_path / "vulnerabilities.db") == Changes(packages=frozenset(), everything=True)
+    assert changes(before, tmp_path / "vulnerabilities.db") == Changes(packages={}, everything=True)
 
 
 def test_scores_count_where_somebody_asks_for_them(before: Path, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_scores_count_where_somebody_asks_for_them(before: Path, tmp_path: Path)
     differing, touched = compared(before, tmp_path, records(), epss=tmp_path / "epss.csv")
     assert differing
     assert differing <= touched
-    assert changes(before, tmp_path / "vulnerabilities.db", scores=False).packages == frozenset()
+    assert changes(before, tmp_path / "vulnerabilities.db", scores=False).packages == {}
 
 
 def test_an_ecosystem_that_comes_or_goes_touches_all_its_packages(before: Path, tmp_path: Path) -> None:
