@@ -1,128 +1,93 @@
-"""Another database makes exactly those components be matched anew that it may say something else of."""
+"""Keys of documents and of differences: what two databases answer differently is found, and nothing else is."""
 
-import copy
-import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from preverify.model.contents import Component, Inventory, Vulnerability
-from preverify.model.errors import BadInput
-from preverify.scanners.changes import Changes, changes
-from preverify.scanners.matching import match
-from support.vulnerabilities import OSV, database_file, opened, records
+from preverify.model.contents import Component, Inventory, Scan, Vex, Vulnerability
+from preverify.scanners.building import build
+from preverify.scanners.changes import changed, keys_of
+from support.vulnerabilities import BUILT_AT, zipped
 
-PURLS = sorted({case["purl"] for case in json.loads((OSV / "cases.json").read_text())})
-
-
-def findings(path: Path) -> dict[str, tuple[frozenset[Vulnerability], frozenset[str]]]:
-    """Return what is said of each purl of the corpus."""
-    database = opened(path)
-    found = {}
-    for purl in PURLS:
-        scan = match(Inventory(format="spdx", components=(Component(name="c", purl=purl),)), database)
-        found[purl] = frozenset(scan.vulnerabilities), frozenset(scan.unjudged)
-    database.close()
-    return found
+PYPI = {
+    "id": "X-1",
+    "modified": "2023-01-01T00:00:00Z",
+    "aliases": ["CVE-2999-0001"],
+    "affected": [
+        {
+            "package": {"ecosystem": "PyPI", "name": "Some.Name"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2"}]}],
+        }
+    ],
+}
 
 
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return database_file(tmp_path_factory.mktemp("before"))
+def made(directory: Path, name: str, *documents: dict[str, Any], **more: Any) -> Path:
+    zipped(directory / f"{name}.zip", list(documents))
+    out = directory / f"{name}.db"
+    build([directory / f"{name}.zip"], out=out, **{"kev": None, "epss": None, "now": BUILT_AT, **more})
+    return out
 
 
-def compared(before: Path, directory: Path, documents: list[dict[str, Any]], **more: Any) -> tuple[set[str], set[str]]:
-    """Return the purls of which something else is said, and those that are touched."""
-    after = database_file(directory, documents, **more)
-    old, new = findings(before), findings(after)
-    differing = {purl for purl in PURLS if old[purl] != new[purl]}
-    found = changes(before, after)
-    return differing, {purl for purl in PURLS if found.touch(purl, "")}
-
-
-def test_the_same_database_touches_nothing(before: Path, tmp_path: Path) -> None:
-    assert compared(before, tmp_path, records()) == (set(), set())
-
-
-@pytest.mark.parametrize("document", records(), ids=lambda document: document["id"])
-def test_whatever_differs_without_one_record_is_touched(before: Path, tmp_path: Path, document: dict[str, Any]) -> None:
-    differing, touched = compared(before, tmp_path, [each for each in records() if each["id"] != document["id"]])
-    assert differing <= touched
-    assert len(touched) < 25
-
-
-def _worse(document: dict[str, Any]) -> None:
-    document["severity"] = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H"}]
-
-
-def _earlier(document: dict[str, Any]) -> None:
-    document["published"] = "2001-01-01T00:00:00Z"
-
-
-def _other_fix(document: dict[str, Any]) -> None:
-    for part in document["affected"]:
-        for each in part.get("ranges", []):
-            each["events"] = [{"introduced": "0"}]
-
-
-def _other_name(document: dict[str, Any]) -> None:
-    document["aliases"] = [*document.get("aliases", []), "CVE-2999-9999"]
-
-
-@pytest.mark.parametrize("change", [_worse, _earlier, _other_fix, _other_name])
-@pytest.mark.parametrize("name", ["GO-2023-2102", "CVE-2999-1001", "GHSA-made-aaaa-0001", "ALSA-2999:1001"])
-def test_whatever_differs_by_one_change_is_touched(before: Path, tmp_path: Path, name: str, change: Any) -> None:
-    documents = copy.deepcopy(records())
-    change(next(each for each in documents if each["id"] == name))
-    differing, touched = compared(before, tmp_path, documents)
-    assert differing <= touched
-    assert len(touched) < 25
-
-
-def test_a_change_that_is_told_under_another_name_reaches_the_packages_of_both(before: Path, tmp_path: Path) -> None:
-    """The severity of CVE-2999-1001 stands in a record without any package."""
-    documents = copy.deepcopy(records())
-    _earlier(next(each for each in documents if each["id"] == "CVE-2999-1001"))
-    differing, touched = compared(before, tmp_path, documents)
-    assert differing == {p for p in PURLS if "openssl" in p and p.startswith("pkg:deb/debian/")} - {
-        p for p in PURLS if "3.0.11-1~deb12u2" in p or "3.0.11-1?" in p or "1.1.1w" in p
-    }
-    assert differing <= touched
-
-
-def test_a_new_catalogue_touches_what_it_names_and_a_first_one_everything(before: Path, tmp_path: Path) -> None:
-    kev = json.loads((OSV / "kev.json").read_text())
-    kev["vulnerabilities"] = [each for each in kev["vulnerabilities"] if each["cveID"] != "CVE-2021-44228"]
-    kev["count"] -= 1
-    (tmp_path / "kev.json").write_text(json.dumps(kev))
-    differing, touched = compared(before, tmp_path, records(), kev=tmp_path / "kev.json")
-    assert differing
-    assert differing <= touched
-    assert all("log4j" in purl for purl in touched)
-    differing, touched = compared(before, tmp_path, records(), kev=None)
-    assert len(differing) > 50
-    assert differing <= touched
-    assert changes(before, tmp_path / "vulnerabilities.db") == Changes(packages={}, everything=True)
-
-
-def test_scores_count_where_somebody_asks_for_them(before: Path, tmp_path: Path) -> None:
-    text = (OSV / "epss.csv").read_text().replace("CVE-2021-44228,0.94470", "CVE-2021-44228,0.10000")
-    (tmp_path / "epss.csv").write_text(text)
-    differing, touched = compared(before, tmp_path, records(), epss=tmp_path / "epss.csv")
-    assert differing
-    assert differing <= touched
-    assert changes(before, tmp_path / "vulnerabilities.db", scores=False).packages == {}
-
-
-def test_an_ecosystem_that_comes_or_goes_touches_all_its_packages(before: Path, tmp_path: Path) -> None:
-    differing, touched = compared(
-        before, tmp_path, [each for each in records() if not each["id"].startswith(("RUSTSEC", "GHSA-wcg3"))]
+def test_a_bill_of_materials_is_looked_up_by_packages_and_ecosystems() -> None:
+    inventory = Inventory(
+        format="spdx",
+        components=(
+            Component(name="x", purl="pkg:pypi/Some.Name@1"),
+            Component(name="x", purl="pkg:pypi/some-name@2"),
+            Component(name="y", purl="pkg:deb/debian/libssl3@3.0?distro=debian-12&upstream=openssl"),
+            Component(name="no purl"),
+        ),
     )
-    assert {purl for purl in PURLS if purl.startswith("pkg:cargo/")} <= differing <= touched
+    keys = keys_of(inventory)
+    assert len(keys) == len(set(keys))
+    assert {"PyPI/", "PyPI/some-name", "Debian/", "Debian/openssl"} <= set(keys)
 
 
-def test_what_is_no_database_cannot_be_compared(before: Path, tmp_path: Path) -> None:
-    (tmp_path / "x.db").write_bytes(b"no database" * 100)
-    with pytest.raises(BadInput, match="cannot be compared"):
-        changes(before, tmp_path / "x.db")
+def test_a_scan_is_looked_up_by_its_vulnerabilities_and_a_vex_document_by_nothing() -> None:
+    scan = Scan(scanner="s", vulnerabilities=(Vulnerability(id="CVE-2999-0001", aliases=("GHSA-1",)),))
+    assert set(keys_of(scan)) == {"vulnerability/CVE-2999-0001", "vulnerability/GHSA-1"}
+    assert keys_of(Vex(author="a")) == ()
+
+
+def test_the_same_records_answer_the_same_whenever_they_were_put_together(tmp_path: Path) -> None:
+    one = made(tmp_path, "one", PYPI)
+    assert changed(one, made(tmp_path, "two", PYPI, now=BUILT_AT + timedelta(days=1))) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        (
+            {"severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H"}]},
+            {"PyPI/some-name"},
+        ),
+        ({"published": "2022-01-01T00:00:00Z"}, {"PyPI/some-name", "vulnerability/CVE-2999-0001"}),
+        ({"aliases": ["CVE-2999-0002"]}, {"vulnerability/CVE-2999-0001", "vulnerability/CVE-2999-0002"}),
+        (
+            {"affected": [{"package": {"ecosystem": "PyPI", "name": "other"}, "versions": ["1"]}]},
+            {"PyPI/some-name", "PyPI/other"},
+        ),
+        (
+            {"affected": [{"package": {"ecosystem": "npm", "name": "other"}, "versions": ["1"]}]},
+            {"npm/", "PyPI/", "npm/other"},
+        ),
+        ({"withdrawn": "2023-02-01T00:00:00Z", "id": "X-2"}, set()),
+    ],
+)
+def test_a_difference_is_found_in_either_direction(tmp_path: Path, change: dict[str, Any], keys: set[str]) -> None:
+    one, two = made(tmp_path, "one", PYPI), made(tmp_path, "two", *([PYPI] if not keys else []), {**PYPI, **change})
+    assert changed(one, two) >= keys
+    assert changed(one, two) == changed(two, one)
+    assert bool(changed(one, two)) is bool(keys)
+
+
+def test_scores_touch_the_vulnerability_and_the_packages_that_have_it(tmp_path: Path) -> None:
+    scores = tmp_path / "epss.csv"
+    scores.write_text(
+        "#model_version:v1,score_date:2023-01-01T00:00:00+0000\ncve,epss,percentile\nCVE-2999-0001,0.5,0.9\n"
+    )
+    one, two = made(tmp_path, "one", PYPI), made(tmp_path, "two", PYPI, epss=scores)
+    assert changed(one, two) == {"vulnerability/CVE-2999-0001", "PyPI/some-name"}
