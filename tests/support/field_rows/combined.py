@@ -6,6 +6,7 @@ from support.policies import attestation, policy_set, policy_text, signature
 
 RELEASE = "{signature: {by: {any: [release]}}}"
 VENDOR = "{signature: {by: {any: [vendor]}}}"
+STAGED = "{signature: {by: {any: [release]}, annotations: {stage: test}}}"
 BUILT = "{attestation: {type: slsa-provenance, by: {any: [release]}}}"
 
 
@@ -22,7 +23,7 @@ ROWS = {
     "RuleSpec.atLeast": pair(
         f"atLeast: {{atLeast: 2, of: [{RELEASE}, {BUILT}, {VENDOR}]}}", f"atLeast: {{atLeast: 1, of: [{VENDOR}]}}"
     ),
-    "RuleSpec.not": pair(f"not: {VENDOR}", f"not: {RELEASE}"),
+    "RuleSpec.not": pair(f"not: {STAGED}", f"not: {RELEASE}"),
     "AtLeastSpec.at_least": pair(
         f"atLeast: {{atLeast: 2, of: [{RELEASE}, {BUILT}, {VENDOR}]}}",
         f"atLeast: {{atLeast: 3, of: [{RELEASE}, {BUILT}, {VENDOR}]}}",

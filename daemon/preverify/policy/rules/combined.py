@@ -27,13 +27,8 @@ _OF_THE_IMAGE = frozenset({Need.CONFIG, Need.TAGS})
 _OWN = frozenset({Need.MATCHES, Need.SCANNER})
 _CONTRADICTS = frozenset(
     {
-        Reason.WRONG_KEY,
-        Reason.PREDICATE_TYPE_MISMATCH,
         Reason.ANNOTATION_MISMATCH,
         Reason.CONTENT_MISMATCH,
-        Reason.IDENTITY_MISMATCH,
-        Reason.ISSUER_MISMATCH,
-        Reason.EXTENSION_MISMATCH,
         Reason.BUILDER_MISMATCH,
         Reason.SOURCE_MISMATCH,
         Reason.LEVEL_TOO_LOW,
@@ -261,8 +256,8 @@ class Several:
 class Not:
     """One demand does not hold, and what was read says so.
 
-    It passes only where everything was read and what was read contradicts the demand: a fact of the image itself, or
-    evidence that is established. What is missing or damaged proves nothing, so that taking evidence away, or adding
+    It passes only where what was read contradicts the demand: a fact of the image itself, or evidence that is
+    established, where all of it was read. What is missing or damaged proves nothing, so that taking evidence away, or adding
     broken one, never makes it pass.
     """
 
@@ -313,6 +308,14 @@ class Not:
             return Outcome.FAILED, Reason.CONTENT_MISMATCH, f"{inner.rule} holds and must not: {inner.detail}"
         if inner.outcome is Outcome.UNDECIDED:
             return inner.outcome, inner.reason, inner.detail
+        if (self.quorums or not self.needs <= _OF_THE_IMAGE) and (unknown := self._unknown(inner, look)) is not None:
+            return unknown
+        if inner.reason not in _CONTRADICTS:
+            return Outcome.FAILED, inner.reason, _nothing_against(inner)
+        return Outcome.PASSED, Reason.OK, f"not {inner.rule}: {inner.detail}"
+
+    def _unknown(self, inner: RuleResult, look: Look) -> tuple[Outcome, Reason, str] | None:
+        """Say why evidence does not speak against the demand: not all of it was read, or none is established."""
         unread = look.unobtained
         if look.gathered is not None and self.needs & _OWN:
             unread = (*unread, *look.gathered.unscanned)
@@ -323,16 +326,10 @@ class Not:
                 "there is more evidence than limits allow to be read, and what was not read may be what it is about"
             )
             return Outcome.FAILED, Reason.TOO_MUCH_EVIDENCE, detail
-        if inner.reason not in _CONTRADICTS or not self._known(inner, look):
-            return Outcome.FAILED, inner.reason, f"nothing that was read speaks against {inner.rule}: {inner.detail}"
-        return Outcome.PASSED, Reason.OK, f"not {inner.rule}: {inner.detail}"
-
-    def _known(self, inner: RuleResult, look: Look) -> bool:
-        """Say whether the demand failed on what is known: facts of the image itself, or established evidence."""
-        if not self.quorums and self.needs <= _OF_THE_IMAGE:
-            return True
         established = {finding.evidence for finding in look.findings if finding.established}
-        return not established.isdisjoint(inner.evidence)
+        if established.isdisjoint(inner.evidence):
+            return Outcome.FAILED, inner.reason, _nothing_against(inner)
+        return None
 
     def canonical(self) -> dict[str, Any]:
         """Return the rule's configuration as the policy's digest sees it."""
@@ -342,6 +339,10 @@ class Not:
     def from_canonical(cls, name: str, mode: Mode, body: Mapping[str, Any], signers: Mapping[str, Signer]) -> Self:
         """Rebuild a rule from its canonical form."""
         return cls.of_part(name, mode, _rebuilt(body, mode, signers))
+
+
+def _nothing_against(inner: RuleResult) -> str:
+    return f"nothing that was read speaks against {inner.rule}: {inner.detail}"
 
 
 def _negative(rule: "Rule") -> bool:

@@ -201,11 +201,15 @@ def test_an_audit_rule_is_not_counted() -> None:
 # --- not --------------------------------------------------------------------------------------------------------------
 
 
+NOT_TESTED = "not: {name: tested, signature: {by: {any: [release]}, annotations: {stage: test}}}"
+PRODUCTION = signature(annotations={"stage": "production"})
+
+
 def test_not_holds_where_established_evidence_says_otherwise() -> None:
-    result = check(NOT_VENDOR, signature())
+    result = check(NOT_TESTED, PRODUCTION)
     assert say(result) == PASSED
-    assert result.detail.startswith("not vendors: signed by")
-    assert result.evidence == (signature().evidence,)
+    assert result.detail == "not tested: annotation 'stage' is 'production', expected 'test'"
+    assert result.evidence == (PRODUCTION.evidence,)
     inside = "not: {attestation: {type: slsa-provenance, by: {any: [release]}, predicate: {trigger: push}}}"
     assert say(check(inside, attestation())) == PASSED
 
@@ -222,17 +226,24 @@ def test_absence_proves_nothing() -> None:
     assert say(check(NOT_VENDOR, attestation())) == ("failed", "no-signature")
 
 
+@pytest.mark.parametrize("demand", [NOT_VENDOR, "not: {packages: {by: {any: [vendor]}, deny: ['pkg:npm/left-pad']}}"])
+def test_what_somebody_else_says_proves_nothing(demand: str) -> None:
+    """Found by the properties of all rules: whoever some other policy trusts could make a `not` of this one pass."""
+    for other in (signature(), attestation("release", "https://spdx.dev/Document"), signature("stranger")):
+        assert check(demand, other).outcome is FAIL
+
+
 @pytest.mark.parametrize("step", [Step.OBTAINED, Step.SIGNED, Step.SUBJECT])
 def test_broken_evidence_neither_helps_nor_spoils(step: Step) -> None:
-    bad = broken(Reason.WRONG_KEY, step, signer="vendor")
-    assert say(check(NOT_VENDOR, bad)) == ("failed", "no-signature")
-    assert say(check(NOT_VENDOR, bad, signature())) == PASSED
+    bad = broken(Reason.ANNOTATION_MISMATCH, step, signer="release")
+    assert say(check(NOT_TESTED, bad)) == ("failed", "no-signature")
+    assert say(check(NOT_TESTED, bad, PRODUCTION)) == PASSED
 
 
 def test_not_needs_that_everything_was_read() -> None:
     missing = (not_obtained(),)
-    assert say(check(NOT_VENDOR, signature(), unobtained=missing)) == ("undecided", "registry-unavailable")
-    assert say(check(NOT_VENDOR, signature(), truncated=True)) == ("failed", "too-much-evidence")
+    assert say(check(NOT_TESTED, PRODUCTION, unobtained=missing)) == ("undecided", "registry-unavailable")
+    assert say(check(NOT_TESTED, PRODUCTION, truncated=True)) == ("failed", "too-much-evidence")
     assert say(check(NOT_VENDOR, signature("vendor"), truncated=True)) == ("failed", "content-mismatch")
 
 
@@ -240,11 +251,22 @@ def negated(inner: Fixed) -> Not:
     return Not.of_part("x", Mode.ENFORCE, inner)  # type: ignore[arg-type]  # never rebuilt
 
 
-def test_not_needs_that_nothing_is_left_open() -> None:
-    look = Look(findings=(), gathered=gathered(unobtained=(not_obtained(),)), unobtained=(not_obtained(),))
+def test_not_over_documents_needs_that_all_were_read() -> None:
+    report = replace(signature(), claim=Claim.REPORT, evidence="sha256:report")
+    inner = Fixed(FAIL, reason=Reason.VULNERABILITY_FOUND)
+    inner.result = replace(inner.result, evidence=("sha256:report",))
+    look = Look(findings=(report,), gathered=gathered())
+    assert negated(inner).check(look).outcome is PASS
+    assert say(negated(inner).check(replace(look, truncated=True))) == ("failed", "too-much-evidence")
+    assert negated(inner).check(replace(look, unobtained=(not_obtained(),))).outcome is OPEN
+
+
+def test_not_over_facts_of_the_image_does_not_care_for_evidence() -> None:
+    """Whoever floods an image with evidence, or a registry that is slow to list it, changes nothing about them."""
     inner = Fixed(FAIL)
     inner.needs = frozenset({Need.CONFIG})
-    assert negated(inner).check(look).outcome is OPEN  # whatever failed, something was not read
+    look = Look(findings=(), gathered=gathered(), unobtained=(not_obtained(),), truncated=True)
+    assert negated(inner).check(look).outcome is PASS
 
 
 def test_not_over_facts_of_the_image_itself_needs_no_evidence() -> None:
