@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from preverify import wiring
 from preverify.commands.app import run
-from support.foreign_policies import EC2, FIXTURES, KEYS, OWN_LOG, encoded, key, keyless, policy, trust_root
+from preverify.model.verdicts import Mode
+from support.foreign_policies import EC1, EC2, FIXTURES, KEYS, OWN_LOG, encoded, key, keyless, policy, trust_root
 from support.peers import Peers, peers
 
 pytestmark = pytest.mark.tools_all
 Tool = Callable[[str], Path]
+ED25519 = (FIXTURES / "keys" / "ed25519.pub").read_text()
 RSA = (FIXTURES / "keys" / "rsa2048.pub").read_text()
 MAIL = {"issuer": "http://127.0.0.1:5500/email", "subject": "alice@acme.test"}
 GITHUB = "http://127.0.0.1:5500/github"
@@ -44,6 +47,9 @@ def own(*identities: dict[str, str], **more: Any) -> dict[str, Any]:
     return keyless(*(identities or (MAIL,)), keyless={"trustRootRef": "own"}, **{"ctlog": OWN_LOG, **more})
 
 
+URL = keyless(MAIL, keyless={"url": "https://fulcio.example", "trustRootRef": "own"}, ctlog=OWN_LOG)
+
+
 def attested(*types: str, **more: Any) -> dict[str, Any]:
     return {"attestations": [{"name": f"a{i}", "predicateType": kind} for i, kind in enumerate(types)], **more}
 
@@ -64,6 +70,11 @@ SAME: list[tuple[str, str, str, bool]] = [
     (policy({"static": {"action": "fail", "message": "no"}}, images=IMAGES), "", "legacy-key-ec1", False),
     (policy({"static": {"action": "fail"}}, key(), images=IMAGES), "", "legacy-key-ec1", True),
     (policy({"static": {"action": "pass"}}, images=IMAGES), "", "legacy-unsigned", True),
+    (policy(key(ED25519), images=IMAGES), "", "legacy-key-ed25519", True),
+    (policy(key(algorithm="sha256", signatureFormat="legacy"), images=IMAGES), "", "legacy-key-ec1", True),
+    (policy(key(RSA, algorithm="sha256", signatureFormat="legacy"), images=IMAGES), "", "legacy-key-ec1", False),
+    (policy(key(), images=IMAGES, mode="enforce"), "", "legacy-key-ec1", True),
+    (policy(key(RSA), images=IMAGES, mode="enforce"), "", "legacy-key-ec1", False),
     # logs and time stamps of keys
     (policy(key(ctlog=OWN_LOG), images=IMAGES), ROOT, "legacy-key-tlog-ec1", True),
     (policy(key(ctlog=OWN_LOG), images=IMAGES), STRANGE_LOG, "legacy-key-tlog-ec1", False),
@@ -127,6 +138,8 @@ SAME: list[tuple[str, str, str, bool]] = [
         "legacy-keyless-email",
         False,
     ),
+    (policy(URL, images=IMAGES), ROOT, "legacy-keyless-email", True),
+    (policy(URL, images=IMAGES), ROOT, "legacy-keyless-workflow", False),
     # attestations
     (policy(key(**attested("slsaprovenance")), images=IMAGES), "", "legacy-att-slsaprovenance", True),
     (policy(key(**attested("slsaprovenance1")), images=IMAGES), "", "legacy-att-slsaprovenance1", True),
@@ -231,3 +244,14 @@ def test_globs_that_match_no_digest_are_refused(room: Peers, tmp_path: Path, glo
     assert not room.policy_controller(room.image("legacy-key-ec1"), text)
     (tmp_path / "policy.yaml").write_text(text)
     assert run(["policy", "import", str(tmp_path / "policy.yaml")]) == 2
+
+
+@pytest.mark.parametrize("data", [EC1, RSA])
+def test_a_policy_that_warns_refuses_nothing(room: Peers, tmp_path: Path, data: str) -> None:
+    """Here the verdict stays what it is, and the mode says what it does."""
+    image, text = room.image("legacy-key-ec1"), policy(key(data), images=IMAGES, mode="warn")
+    (tmp_path / "policy.yaml").write_text(text)
+    assert run(["policy", "import", str(tmp_path / "policy.yaml"), "--out", str(tmp_path / "ours")]) == 0
+    (imported,) = wiring.read_policies((tmp_path / "ours",)).policies
+    assert imported.mode is Mode.WARN
+    assert room.policy_controller(image, text)

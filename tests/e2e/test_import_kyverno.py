@@ -16,6 +16,7 @@ from support.peers import Peers, peers
 
 pytestmark = pytest.mark.tools_all
 Tool = Callable[[str], Path]
+ED25519 = (FIXTURES / "keys" / "ed25519.pub").read_text()
 RSA = (FIXTURES / "keys" / "rsa2048.pub").read_text()
 MAIL = {"issuer": "http://127.0.0.1:5500/email", "subject": "alice@acme.test"}
 GITHUB = "http://127.0.0.1:5500/github"
@@ -65,6 +66,9 @@ SAME: list[tuple[str, str, bool]] = [
     (check(key()), "legacy-key-ec1", True),
     (check(key()), "legacy-key-rsa2048", False),
     (check(key(RSA)), "legacy-key-rsa2048", True),
+    (check(key(ED25519)), "legacy-key-ed25519", True),
+    (check(key(ED25519)), "legacy-key-ec1", False),
+    (check(key(signatureAlgorithm="sha256")), "legacy-key-ec1", True),
     # counts and sets
     (check(key(), key(EC2)), "legacy-three-signatures-ec1", True),
     (check(key(), key(EC2)), "legacy-key-ec1", False),

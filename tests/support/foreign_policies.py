@@ -9,14 +9,15 @@ import yaml
 FIXTURES = Path(__file__).resolve().parent.parent / "vectors" / "fixtures"
 EC1 = (FIXTURES / "keys" / "ec1.pub").read_text()
 EC2 = (FIXTURES / "keys" / "ec2.pub").read_text()
+EC384 = (FIXTURES / "keys" / "ec384.pub").read_text()
 WHO = {"issuer": "https://issuer.example", "subject": "ci@acme.example"}
 
 
 OWN_LOG = {"url": "https://rekor.example", "trustRootRef": "own"}
 
 
-def key(data: str = EC1, **more: object) -> dict[str, Any]:
-    return {"name": "release", "key": {"data": data}, **more}
+def key(data: str = EC1, *, algorithm: str = "", **more: object) -> dict[str, Any]:
+    return {"name": "release", "key": {"data": data, **({"hashAlgorithm": algorithm} if algorithm else {})}, **more}
 
 
 def keyless(*identities: dict[str, str], **more: Any) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from preverify.policy.importers.combine import Rules, any_of
 from preverify.policy.importers.draft import DENY, PASS, File, PolicyDraft, Remarks, Root, Who
 from preverify.policy.importers.fields import Fields, ReadFile, kubernetes, member, object_name, whole
 from preverify.policy.importers.image_globs import repository_glob
+from preverify.policy.importers.keys import check_key
 from preverify.policy.importers.regexes import anywhere
 from preverify.policy.importers.trust_root import PUBLIC, root_of
-from preverify.policy.keys import read_public_key
 
 NAME = "cluster-image-policy"
 
@@ -223,7 +223,7 @@ def _by_key(fields: Fields, name: str, trusting: _Trusting) -> Who:
             raise fields.refusal("hashAlgorithm", "the hash follows from the key here: expected sha256")
         data = fields.text("data").encode()
         try:
-            read_public_key(data)
+            check_key(data)
         except ValueError as error:
             raise fields.refusal("data", str(error)) from error
         pem = data if data.endswith(b"\n") else data + b"\n"

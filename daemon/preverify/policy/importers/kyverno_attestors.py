@@ -14,10 +14,10 @@ from functools import partial
 from preverify.policy.importers.combine import Rules, at_least
 from preverify.policy.importers.draft import DENY, File, Form, Remarks, Root, Store, Who
 from preverify.policy.importers.fields import Fields
+from preverify.policy.importers.keys import check_key
 from preverify.policy.importers.regexes import anywhere, checked
 from preverify.policy.importers.sigstore_signed import authorities, log
 from preverify.policy.importers.trust_root import PUBLIC
-from preverify.policy.keys import read_public_key
 
 COSIGN, BUNDLE, NOTARY = "Cosign", "SigstoreBundle", "Notary"
 _NESTED = "attestor"
@@ -121,7 +121,7 @@ def _keys(fields: Fields, asking: Asking) -> Iterator[Who]:
             raise fields.refusal("publicKeys", "holds no public keys in PEM")
         for pem in pems:
             try:
-                read_public_key(pem)
+                check_key(pem)
             except ValueError as error:
                 raise fields.refusal("publicKeys", str(error)) from error
             yield Who(name=asking.name, form={"key": {"file": File(name=f"keys/{asking.name}.pub", data=pem)}, **looks})

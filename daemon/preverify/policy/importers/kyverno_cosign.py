@@ -9,9 +9,9 @@ import binascii
 
 from preverify.policy.importers.draft import File, Remarks, Root, Store, Who
 from preverify.policy.importers.fields import Fields
+from preverify.policy.importers.keys import check_key
 from preverify.policy.importers.regexes import anywhere
 from preverify.policy.importers.trust_root import PUBLIC
-from preverify.policy.keys import read_public_key
 
 _CODE = "this is code, which is not translated"
 _MIXED = "is mixed with what the public instance trusts; roots are never pooled: give all of it as trustedRoot"
@@ -92,7 +92,7 @@ def _key(fields: Fields, name: str, looks: _Looks) -> Who:
             raise fields.refusal("hashAlgorithm", "the hash follows from the key here: expected sha256")
         pem = f"{fields.text('data').strip()}\n".encode()
         try:
-            read_public_key(pem)
+            check_key(pem)
         except ValueError as error:
             raise fields.refusal("data", str(error)) from error
         log = {"tlog": "required", "trust": looks.root} if looks.log else {"tlog": "none"}

@@ -8,7 +8,20 @@ import pytest
 import yaml
 
 from preverify.model.errors import BadConfiguration
-from support.foreign_policies import EC1, EC2, FIXTURES, KEYS, OWN_LOG, WHO, encoded, key, keyless, policy, trust_root
+from support.foreign_policies import (
+    EC1,
+    EC2,
+    EC384,
+    FIXTURES,
+    KEYS,
+    OWN_LOG,
+    WHO,
+    encoded,
+    key,
+    keyless,
+    policy,
+    trust_root,
+)
 
 Plain = Callable[..., dict[str, Any]]
 
@@ -224,6 +237,10 @@ ATTESTED = {"name": "x", "predicateType": "spdx"}
         ({"key": {"data": EC1, "hashAlgorithm": "sha512"}}, "key.hashAlgorithm: the hash follows"),
         ({"key": {"data": "x"}}, "key.data: "),
         ({"key": {"data": EC1 + EC2}}, "key.data: holds 2 PEM blocks"),
+        (
+            {"key": {"data": EC384}},
+            "key.data: holds a key on secp384r1, with which",
+        ),
         ({"key": {"data": EC1, "other": 1}}, "key.other: is not understood here"),
         (key(ctlog={}), "ctlog: names no url"),
         (key(ctlog={"trustRootRef": "own"}), "ctlog: names no url"),

@@ -7,7 +7,7 @@ import pytest
 
 from preverify.model.errors import BadConfiguration
 from preverify.policy.importers import Imported
-from support.foreign_policies import EC1, EC2
+from support.foreign_policies import EC1, EC2, EC384
 from support.kyverno_policies import OWN_LOG, REKOR, WHO, entry, key, keyless, pem, policy, rule
 
 Plain = Callable[..., dict[str, Any]]
@@ -271,6 +271,7 @@ ATTESTED = {"type": "https://x.example/y"}
         ({"keys": {"publicKeys": EC1, "signatureAlgorithm": "sha512"}}, "keys.signatureAlgorithm: the hash"),
         ({"keys": {"publicKeys": EC1}, "signatureAlgorithm": "sha512"}, r"entries\[0\].signatureAlgorithm: the hash"),
         ({"keys": {"publicKeys": "{{ keys.data }}"}}, "keys.publicKeys: holds no public keys"),
+        ({"keys": {"publicKeys": EC384}}, "keys.publicKeys: holds a key on secp384r1"),
         ({"keys": {"publicKeys": EC1 + "x"}}, "keys.publicKeys: holds no public keys"),
         (key("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), "keys.publicKeys: holds no readable"),
         ({"keys": {"publicKeys": EC1, "rekor": {"url": "https://rekor.example"}}}, "rekor.url: is another log"),

@@ -8,7 +8,7 @@ import pytest
 
 from preverify.model.errors import BadConfiguration
 from preverify.policy.importers import Imported
-from support.foreign_policies import EC1, EC2, FIXTURES, WHO
+from support.foreign_policies import EC1, EC2, EC384, FIXTURES, WHO
 from support.kyverno_validating import PODS, attested, key, policy, signed
 
 Plain = Callable[..., dict[str, Any]]
@@ -213,6 +213,7 @@ def test_code_is_refused(plain: Plain, expression: str, said: str) -> None:
         (cosign(key={"expression": "x"}), "key.expression: this is code"),
         (cosign(key={"data": EC1, "hashAlgorithm": "sha512"}), "key.hashAlgorithm: the hash follows"),
         (cosign(key={"data": "x"}), "key.data: "),
+        (cosign(key={"data": EC384}), "key.data: holds a key on secp384r1"),
         (cosign(key={"data": EC1}, source={"repository": "x"}), "source.repository: evidence is looked for"),
         (cosign(key={"data": EC1}, source={"tagPrefix": "x"}), "source.tagPrefix: evidence is looked for"),
         (cosign(key={"data": EC1}, ctlog={"rekorPubKey": "x"}), "ctlog.rekorPubKey: is mixed with"),
