@@ -257,8 +257,8 @@ class Not:
     """One demand does not hold, and what was read says so.
 
     It passes only where what was read contradicts the demand: a fact of the image itself, or evidence that is
-    established, where all of it was read. What is missing or damaged proves nothing, so that taking evidence away, or adding
-    broken one, never makes it pass.
+    established, where all of it was read. What is missing or damaged proves nothing, nor does what somebody else says.
+    So adding broken or foreign evidence never makes it pass.
     """
 
     KIND: ClassVar[str] = "not"
