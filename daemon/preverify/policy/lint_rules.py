@@ -9,8 +9,10 @@ from preverify.policy.implications import contradicts, implies, needs_signed
 from preverify.policy.policies import Policy
 from preverify.policy.remarks import Level, Lint, remark
 from preverify.policy.rules import Rule
+from preverify.policy.rules.attestation import AttestedBy
 from preverify.policy.rules.combined import Not, Several
 from preverify.policy.rules.repositories import ComesFrom
+from preverify.policy.rules.signature import SignedBy
 from preverify.policy.rules.tags import Tagged
 from preverify.policy.signers import KeylessIdentity, Signer
 
@@ -52,11 +54,21 @@ def _about_rule(policy: Policy, rule: Rule, place: str) -> Iterator[Lint]:
         yield from _about_parts(policy, rule, place)
     elif isinstance(rule, Not):
         yield from _about_rule(policy, rule.of, f"{place}, {rule.of.name!r}")
-        if rule.of.quorums:
+        if _only_who(rule.of):
+            detail = f"{place} can never hold: that somebody did not sign cannot be shown"
+            yield remark("can-never-pass", Level.WARNING, policy.name, detail)
+        elif rule.of.quorums:
             detail = f"{place} is about what is not signed: whoever can take evidence away makes it less likely to fail"
             yield remark("not-over-signatures", Level.WARNING, policy.name, detail)
     elif isinstance(rule, Tagged | ComesFrom) and (reason := _never(policy, rule)):
         yield remark("can-never-pass", Level.WARNING, policy.name, f"{place} can never hold: {reason}")
+
+
+def _only_who(rule: Rule) -> bool:
+    """Say whether a rule demands nothing of evidence but whose it is and of what type."""
+    if isinstance(rule, SignedBy):
+        return not rule.annotations
+    return isinstance(rule, AttestedBy) and not (rule.provenance or rule.summary or rule.predicate)
 
 
 def _about_parts(policy: Policy, rule: Several, place: str) -> Iterator[Lint]:
