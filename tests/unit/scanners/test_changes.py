@@ -90,4 +90,4 @@ def test_scores_touch_the_vulnerability_and_the_packages_that_have_it(tmp_path: 
         "#model_version:v1,score_date:2023-01-01T00:00:00+0000\ncve,epss,percentile\nCVE-2999-0001,0.5,0.9\n"
     )
     one, two = made(tmp_path, "one", PYPI), made(tmp_path, "two", PYPI, epss=scores)
-    assert changed(one, two) == {"vulnerability/CVE-2999-0001", "PyPI/some-name"}
+    assert changed(one, two) == {"vulnerability/CVE-2999-0001", "vulnerability/X-1", "PyPI/some-name"}
