@@ -1,6 +1,5 @@
 """The documents and the code name the same things."""
 
-import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -8,17 +7,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
 
 import preverify
 from preverify.model.reasons import Reason
 from preverify.observe.catalogue import BY_NAME
-from preverify.policy import documents
-from preverify.policy.documents import PolicySet
-from preverify.policy.schema import KINDS
 from preverify.ports import Layout, PublishState
-from preverify.settings import load
-from preverify.trust.embedded import embedded
 from preverify.webhooks import FORMATS
 from support import reference
 
@@ -149,66 +142,6 @@ def test_events_named_in_the_text_are_written_somewhere() -> None:
     for page in PAGES:
         for name in re.findall(r"(?:log line|form|name a line)[^.`]{0,20}\(?`([a-z]+\.[a-z-]+)`", page.read_text()):
             assert name in written, f"{page.name}: {name}"
-
-
-def test_yaml_in_the_documents_is_what_the_program_takes(tmp_path: Path) -> None:
-    """An example that is refused is worse than none."""
-    (block,) = (
-        b for b in re.findall(r"```yaml\n(.*?)```", _text("configuration.md"), re.DOTALL) if "kind: Config" in b
-    )
-    file = tmp_path / "preverify.yaml"
-    file.write_text(block)
-    settings = load(file, {}, {})
-    assert list(settings.sources) == ["shop"]
-    for page in PAGES:
-        for text in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
-            assert list(yaml.safe_load_all(text))
-
-
-def _file_of(name: str) -> bytes:
-    """Return something of the kind that a name in an example stands for: key, certificates, Notation trust policy."""
-    trust = ROOT / "tests" / "vectors" / "fixtures" / "trust"
-    if name == "keys/release.pub":
-        return (ROOT / "deploy" / "kubernetes" / "base" / "policies" / "release.pub").read_bytes()
-    if name == "trust/rekor.pub":
-        return (trust / "rekor1.pub").read_bytes()
-    if name.endswith(".pub"):
-        text = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
-        return f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n".encode()
-    if name == "trustpolicy.json":
-        policy = {"name": "v", "registryScopes": ["*"], "signatureVerification": {"level": "strict"}}
-        policy |= {"trustStores": ["ca:vendor"], "trustedIdentities": ["*"]}
-        return json.dumps({"version": "1.0", "trustPolicies": [policy]}).encode()
-    known = {"certs/vendor-root.pem": "ca-root.pem", "certs/tsa-root.pem": "tsa-root.pem"}
-    return (trust / known.get(name, Path(name).name)).read_bytes()
-
-
-def _load(page: str, block: str) -> PolicySet:
-    return documents.load(
-        [(page, block.encode())],
-        _file_of,
-        read_root=lambda request: embedded(request.name).target,
-        list_files=lambda name: ["tsa-root.pem"],
-    )
-
-
-def test_the_policies_in_the_documents_compile() -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", _text("policies.md"), re.DOTALL)
-    loaded = [_load("policies.md", block) for block in blocks]
-    assert sum(len(each.policies) for each in loaded) >= 4
-    assert {kind for block in blocks for kind in re.findall(r"^kind: (.+)$", block, re.MULTILINE)} == set(KINDS)
-
-
-def test_the_trust_in_the_documents_compiles() -> None:
-    """Roots are read where a signer names them, so each is named."""
-    (block,) = re.findall(r"```yaml\n(.*?)```", _text("trust.md"), re.DOTALL)
-    roots = list(yaml.safe_load(block)["spec"]["roots"])
-    named = {name: {"keyless": {"issuer": "i:", "subject": "s", "trust": name}} for name in roots if name != "corp"}
-    signers = {"apiVersion": "preverify/v1", "kind": "Signers", "metadata": {"name": "x"}, "spec": named}
-    by = {"name": "a", "signature": {"by": {"any": list(named)}}}
-    policy = {**signers, "kind": "Policy", "spec": {"images": ["a.test/**"], "require": [by]}}
-    text = "---\n".join((block, yaml.safe_dump(signers), yaml.safe_dump(policy)))
-    assert {root.name for root in _load("trust.md", text).trust.roots} == set(named)
 
 
 def test_the_version_is_the_same_everywhere() -> None:
