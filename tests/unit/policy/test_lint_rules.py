@@ -8,6 +8,7 @@ from preverify.policy.lint import Level, lint
 from preverify.policy.rules import Rule
 from preverify.trust import read_built_in
 from support.policies import NOW, SIGNERS, one_policy, policy_set, policy_text, read_file
+from support.presets import preset_set
 
 RELEASE = "signature: {by: {any: [release]}}"
 EITHER = "signature: {by: {any: [release, vendor]}}"
@@ -183,6 +184,12 @@ def test_open_patterns(patterns: tuple[str, str]) -> None:
     policy = policy_text("[{name: x, signature: {by: {any: [ci]}}}]")
     policies = load([("s.yaml", signers.encode()), ("p.yaml", policy.encode())], read_file, read_root=read_built_in)
     assert {(each.code, each.level.value) for each in lint(policies, now=NOW)} == PATTERNS[patterns]
+
+
+@pytest.mark.parametrize("preset", ["chainguard-public: {}", "github-attestations: {repository: acme/api}"])
+def test_presets_are_not_open(preset: str) -> None:
+    codes = {each.code for each in lint(preset_set(f"{{{preset}}}"), now=NOW)}
+    assert codes == {"unused-signer", "same-key"}  # of the other signers of these tests
 
 
 def of_set(*documents: str) -> set[tuple[str, str]]:
