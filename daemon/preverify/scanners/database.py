@@ -66,19 +66,21 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What one record says of one package: `ranges` of (semantic, events), and `versions` beside them."""
+    """What one record says of one package.
+
+    Attributes:
+        record: Its id.
+        names: Its id and its aliases.
+        covers: What it covers as an advisory.
+        ranges: Whether each goes by Semantic Versioning, and its events.
+        versions: Affected ones beside the ranges.
+    """
 
     record: str
+    names: tuple[str, ...]
+    covers: tuple[str, ...]
     ranges: tuple[tuple[bool, tuple[tuple[str, str], ...]], ...]
     versions: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """How a record is called: its own and its aliases, and what it covers as an advisory."""
-
-    aliases: tuple[str, ...]
-    covers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,17 +157,12 @@ class Database:
     def claims(self, ecosystem: str, package: str) -> tuple[Claim, ...]:
         """Return what is said of a package, by record."""
         rows = self._rows(
-            "SELECT record, said FROM affected WHERE ecosystem = ? AND package = ? ORDER BY record, part",
+            "SELECT a.record, r.aliases, r.covers, a.said FROM affected a JOIN record r ON r.id = a.record "
+            "WHERE a.ecosystem = ? AND a.package = ? ORDER BY a.record, a.part",
             ecosystem,
             package,
         )
-        return tuple(_claim(record, said) for record, said in rows)
-
-    def names(self, record: str) -> Names:
-        """Return how a record is called."""
-        for aliases, covers in self._rows("SELECT aliases, covers FROM record WHERE id = ?", record):
-            return Names(aliases=(record, *json.loads(aliases)), covers=tuple(json.loads(covers)))
-        return Names(aliases=(record,), covers=())
+        return tuple(_claim(*row) for row in rows)
 
     def about(self, names: Iterable[str]) -> Known:
         """Return what is known of the vulnerability with these names, under all that it has.
@@ -254,10 +251,12 @@ _EXPLOITED = "SELECT 1 FROM exploited WHERE cve = ?"
 _LIKELIHOOD = "SELECT epss FROM likelihood WHERE cve = ?"
 
 
-def _claim(record: str, said: str) -> Claim:
+def _claim(record: str, aliases: str, covers: str, said: str) -> Claim:
     parsed = json.loads(said)
     return Claim(
         record=record,
+        names=(record, *json.loads(aliases)),
+        covers=tuple(json.loads(covers)),
         ranges=tuple(
             (bool(semantic), tuple((str(name), str(version)) for name, version in events))
             for semantic, events in parsed["r"]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from preverify import __version__
 from preverify.model.contents import Component, Inventory, Scan, Vulnerability
@@ -112,7 +112,7 @@ class _Matching:
                     check(ecosystem, version)
             except Unorderable as error:
                 judged.doubts[str(error)] = None
-                claims = tuple(Claim(record=each.record, ranges=(), versions=each.versions) for each in claims)
+                claims = tuple(replace(each, ranges=()) for each in claims)
             for claim in claims:
                 if not _of_a_module(claim):
                     self._weigh(judged, claim, ecosystem, version)
@@ -128,8 +128,7 @@ class _Matching:
         if fixed is None and any(equal(ecosystem, version, each) for each in claim.versions):
             fixed = ()
         if fixed is not None:
-            names = self._database.names(claim.record)
-            for each in _identities(names.aliases, names.covers):
+            for each in _identities(claim.names, claim.covers):
                 judged.hits.append(_Hit(set(self._about(each).names), set(fixed)))
         elif doubt:
             judged.doubts[f"{claim.record}: {doubt}"] = None
