@@ -140,6 +140,11 @@ def test_what_is_not_known_is_not_passed() -> None:
         assert say(check(demand, scan(found("GHSA-1", aliases=("CVE-2026-1",))))) == MISSING
 
 
+def test_a_severity_that_nobody_limits_may_be_unknown() -> None:
+    assert say(check(EPSS, scan(found(severity="unknown", epss=0.1)))) == PASSED
+    assert say(check(KEV, scan(found(severity="unknown", exploited=False)))) == PASSED
+
+
 def test_what_has_no_name_of_the_common_list_stands_in_neither() -> None:
     assert say(check(f"{KEV}, maxEpss: 0.5", scan(found("GHSA-1", aliases=("PYSEC-1",))))) == PASSED
 
@@ -233,8 +238,10 @@ def test_without_a_date_there_is_no_grace() -> None:
 
 
 def test_of_several_dates_the_earliest_counts() -> None:
-    seen = scan(found(published=NOW - DAY))
-    assert say(check(GRACE, seen, matches(seen, found(published=NOW - 9 * DAY)))) == FOUND
+    young, old = found(published=NOW - DAY), found(published=NOW - 9 * DAY)
+    for one, other in ((young, old), (old, young)):
+        seen = scan(one)
+        assert say(check(GRACE, seen, matches(seen, other))) == FOUND
     undated = scan(found())
     dated = matches(undated, found(published=NOW - DAY))
     result = check(GRACE, undated, dated)
@@ -715,6 +722,13 @@ def test_the_worst_are_named_and_the_rest_is_counted() -> None:
     assert expected.endswith("; and 4 more")
     assert expected.startswith("CVE-2026-8 (critical, no fix known)")
     assert check(f"{SCANS}, maxSeverity: low", scan(*reversed(entries))).detail == expected
+    assert "more" not in check(f"{SCANS}, maxSeverity: low", scan(*entries[:5])).detail
+
+
+def test_a_component_goes_by_its_purl_where_it_has_no_name() -> None:
+    result = check(HIGH, scan(found(package=""), found(package="", purl="pkg:deb/debian/zlib@1")))
+    why = "(critical, no fix known)"
+    assert result.detail == f"CVE-2026-1 in {OPENSSL} {why}; CVE-2026-1 in pkg:deb/debian/zlib@1 {why}"
 
 
 def test_what_two_scans_found_is_named_once() -> None:
