@@ -51,8 +51,19 @@ def test_the_shipped_examples_load() -> None:
     directory = ROOT / "config" / "policies"
     files = [(path.name, path.read_bytes()) for path in sorted(directory.glob("*.yaml"))]
     loaded = load(files, lambda name: (directory / name).read_bytes())
-    assert [p.name for p in loaded.policies] == ["base-images", "payment-in-production", "shop-release"]
-    assert loaded.profile(Repository("registry.example", "shop/api")) == (loaded.policies[2],)
+    names = ["base-images", "payment-in-production", "shop-contents", "shop-release"]
+    assert [p.name for p in loaded.policies] == names
+    assert loaded.profile(Repository("registry.example", "shop/api")) == (loaded.policies[3],)
+
+
+def test_the_exception_in_the_comments_of_the_shipped_examples_loads() -> None:
+    directory = ROOT / "config" / "policies"
+    files = [(path.name, path.read_bytes()) for path in sorted(directory.glob("*.yaml"))]
+    _, _, commented = (directory / "contents.yaml").read_text().partition("# ---\n")
+    exception = "".join(line.removeprefix("# ") for line in commented.splitlines(keepends=True))
+    loaded = load([*files, ("exception.yaml", exception.encode())], lambda name: (directory / name).read_bytes())
+    (policy,) = (each for each in loaded.policies if each.name == "shop-contents")
+    assert [each.name for each in policy.exceptions] == ["parser-until-rewritten"]
 
 
 def test_nothing_at_all_is_a_set_without_policies() -> None:
