@@ -78,7 +78,10 @@ def test_nothing_at_all_is_a_set_without_policies() -> None:
         ("kind: Policy", "policy-0.yaml:1: apiVersion: is 'None', expected 'preverify/v1'"),
         ("apiVersion: preverify/v2\nkind: Policy", "policy-0.yaml:1: apiVersion: is 'preverify/v2', expected"),
         ("apiVersion: preverify/v1\nkind: Polcy", "policy-0.yaml:2: kind: is 'Polcy', did you mean 'Policy'?"),
-        ("apiVersion: preverify/v1\nkind: 7", "policy-0.yaml:2: kind: is '7', expected one of: Exception, Policy, Signers"),
+        (
+            "apiVersion: preverify/v1\nkind: 7",
+            "policy-0.yaml:2: kind: is '7', expected one of: Exception, Policy, Signers",
+        ),
         ("apiVersion: preverify/v1", "policy-0.yaml:1: kind: is 'None', expected one of: Exception, Policy, Signers"),
         (
             "apiVersion: preverify/v1\nkind: Policy",
