@@ -168,9 +168,11 @@ def test_what_enriches_lowers_nothing_and_finds_nothing() -> None:
     seen = scan(found())
     lower = matches(seen, found(severity="low", epss=0.1, exploited=False), found("CVE-2026-9"))
     assert say(check(HIGH, seen, lower)) == FOUND
-    told = scan(found(severity="low", epss=0.9, exploited=True))
-    assert say(check(EPSS, told, matches(told, found(epss=0.1, exploited=False)))) == FOUND
-    assert say(check(KEV, told, matches(told, found(epss=0.1, exploited=False)))) == FOUND
+    worse, better = found(severity="low", epss=0.9, exploited=True), found(severity="low", epss=0.1, exploited=False)
+    for one, other in ((worse, better), (better, worse)):
+        told = scan(one)
+        assert say(check(EPSS, told, matches(told, other))) == FOUND
+        assert say(check(KEV, told, matches(told, other))) == FOUND
     clean = scan()
     assert say(check(HIGH, clean, matches(clean, found()))) == PASSED
 
@@ -214,6 +216,7 @@ def test_only_what_can_be_fixed() -> None:
     demand = f"{HIGH}, fixable: true"
     assert say(check(demand, scan(found()))) == PASSED
     assert say(check(demand, scan(found(fixed_in=("3.0.2",))))) == FOUND
+    assert say(check(demand, scan(found(purl="")))) == say(check(demand, scan(found(package="")))) == PASSED
     # a report that names no package says nothing of fixes
     assert say(check(demand, scan(found(purl="", package="")))) == FOUND
 
