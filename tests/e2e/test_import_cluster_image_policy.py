@@ -12,6 +12,7 @@ import pytest
 from preverify import wiring
 from preverify.commands.app import run
 from preverify.model.verdicts import Mode
+from support import registries
 from support.foreign_policies import EC1, EC2, FIXTURES, KEYS, OWN_LOG, encoded, key, keyless, policy, trust_root
 from support.peers import Peers, peers
 
@@ -255,3 +256,46 @@ def test_a_policy_that_warns_refuses_nothing(room: Peers, tmp_path: Path, data: 
     (imported,) = wiring.read_policies((tmp_path / "ours",)).policies
     assert imported.mode is Mode.WARN
     assert room.policy_controller(image, text)
+
+
+NAMES = {"issuer": "issuer", "issuer_regexp": "issuerRegExp", "identity": "subject", "identity_regexp": "subjectRegExp"}
+
+
+def of_case(case: dict[str, Any]) -> str:
+    """Return the policy that asks for what a case of the fixtures trusts."""
+    trust = case["trust"]
+    more: dict[str, Any] = attested(case["predicate_type"]) if case["kind"] == "attestation" else {}
+    if trust.get("timestamps"):
+        more["rfc3161timestamp"] = {"trustRootRef": "own"}
+    elif trust.get("tlog", "none") != "none":
+        more["ctlog"] = OWN_LOG
+    if trust["type"] == "key":
+        return policy(key((FIXTURES / trust["key"]).read_text(), **more), images=IMAGES)
+    names = {
+        "issuer": "issuer",
+        "issuer_regexp": "issuerRegExp",
+        "identity": "subject",
+        "identity_regexp": "subjectRegExp",
+    }
+    who = {theirs: trust[ours] for ours, theirs in names.items() if trust.get(ours)}
+    return policy(own(who, **{"ctlog": None, **more}), images=IMAGES)
+
+
+CASES = [
+    case
+    for case in registries.cases()
+    if case["format"] == "cosign-legacy"
+    and case["trust"]["type"] in ("key", "keyless")
+    and case["trust"].get("key") != "keys/ec384.pub"
+    and not case["trust"].keys() & {"annotations", "extensions"}
+    and not case.get("served_by")
+    and case["id"] != "legacy-bad-ten-thousand-signatures"
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_no_image_of_the_fixtures_passes_here_that_does_not_there(room: Peers, case: dict[str, Any]) -> None:
+    image, text = room.image(case["id"]), of_case(case)
+    theirs, ours = room.policy_controller(image, text, ROOT), room.ours(image, text, ROOT)
+    assert theirs or not ours
+    assert ours == (case["expected"] == "verified")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support import registries
 from support.foreign_policies import EC1, EC2, FIXTURES
 from support.kyverno_policies import NO_LOG, entry, pem, policy, rule
 from support.kyverno_policies import key as any_key
@@ -199,3 +200,64 @@ def test_what_is_skipped_is_excluded(room: Peers) -> None:
     wanting = check(key(RSA)).replace("name: shop", "name: other")
     assert room.ours(image, f"{skipping}---\n{wanting}")
     assert not room.ours(image, f"{check(key())}---\n{wanting}")
+
+
+NAMES = {"issuer": "issuer", "issuer_regexp": "issuerRegExp", "identity": "subject", "identity_regexp": "subjectRegExp"}
+EXTENSIONS = {
+    "github-workflow-trigger": "githubWorkflowTrigger",
+    "github-workflow-sha": "githubWorkflowSha",
+    "github-workflow-name": "githubWorkflowName",
+    "github-workflow-repository": "githubWorkflowRepository",
+    "github-workflow-ref": "githubWorkflowRef",
+}
+ROOTS = {"notation/strict": "notation-root.pem", "notation/rogue-root": "notation-rogue-root.pem"}
+
+
+def of_case(case: dict[str, Any]) -> str:
+    """Return the policy that asks for what a case of the fixtures trusts."""
+    trust = case["trust"]
+    if trust["type"] == "notation":
+        return check({"certificates": {"cert": pem(ROOTS[trust["config"]])}}, **NOTARY)
+    asked: dict[str, Any] = {"rekor": LOG if trust.get("tlog", "none") != "none" else {"url": "x", "ignoreTlog": True}}
+    if trust.get("timestamps"):
+        asked["ctlog"] = STAMPED
+    if trust["type"] == "key":
+        attestor = key((FIXTURES / trust["key"]).read_text(), **asked)
+    else:
+        who = {theirs: trust[ours] for ours, theirs in NAMES.items() if trust.get(ours)}
+        facts = {EXTENSIONS[name]: value for name, value in (trust.get("extensions") or {}).items()}
+        attestor = own(who, **asked, **({"additionalExtensions": facts} if facts else {}))
+    more = BUNDLE if case["format"] == "sigstore-bundle" else {}
+    if case["kind"] == "attestation":
+        return check(**attested(case["predicate_type"], attestor), **more)
+    return check({**attestor, **({"annotations": trust["annotations"]} if trust.get("annotations") else {})}, **more)
+
+
+def can_be_asked(case: dict[str, Any]) -> bool:
+    """Say whether Kyverno can be asked without network for what a case trusts, and a registry can hold it."""
+    trust = case["trust"]
+    if case.get("served_by") or case["api"] != "referrers" or "crl" in case["id"] or trust.get("user_metadata"):
+        return False
+    if trust["type"] == "notation":
+        return trust["config"] in ROOTS
+    if case["format"] == "sigstore-bundle":
+        plain = trust["type"] == "key" and trust.get("tlog", "none") == "none" and not trust.get("timestamps")
+        return plain and not trust.get("annotations")
+    return trust["type"] in ("key", "keyless") and case["id"] != "legacy-bad-ten-thousand-signatures"
+
+
+STORED = {
+    "bundle-stored-other-artifact-type": "it goes by what the referrer is called, which nobody signed",
+    "bundle-stored-bad-beside-good": "one bundle that it cannot read hides the others",
+}
+"""Where a good signature does not count there because of how it is stored."""
+
+CASES = [c for c in registries.cases() if can_be_asked(c) and c["trust"].get("key") != "keys/ec384.pub"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_no_image_of_the_fixtures_passes_here_that_does_not_there(room: Peers, case: dict[str, Any]) -> None:
+    image, text = room.image(case["id"]), of_case(case)
+    theirs, ours = room.kyverno(image, text), room.ours(image, text)
+    assert (theirs or not ours) == (case["id"] not in STORED)
+    assert ours == (case["expected"] == "verified")
