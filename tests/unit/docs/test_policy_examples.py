@@ -263,6 +263,27 @@ def test_no_critical_vulnerability_older_than_two_weeks(tmp_path: Path) -> None:
     assert _said(_answer(block, bill, database=nothing)) == ("unknown", "scan-missing")
 
 
+def _bill(name: str, version: str, licence: str) -> Evidence:
+    named = {"name": name, "version": version, "purl": f"pkg:npm/{name}@{version}", "type": "library"}
+    component = {**named, "licenses": [{"expression": licence}]}
+    predicate = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [component]}
+    return attested({"predicateType": "https://cyclonedx.org/bom", "predicate": predicate})
+
+
+def test_nothing_in_it_that_we_do_not_want() -> None:
+    block = _guide("contents")
+
+    def told(*evidence: Evidence) -> dict[str, str]:
+        (part,) = _answer(block, _signature("ec1"), *evidence).policies
+        return {rule: code for rule, code, _ in part.reasons}
+
+    fine = told(_bill("express", "4.18.2", "MIT"))
+    assert {fine.get(rule, "ok") for rule in ("described", "no-bad-packages", "no-network-copyleft")} == {"ok"}
+    assert told()["described"] == "sbom-missing"
+    assert told(_bill("event-stream", "3.3.6", "MIT"))["no-bad-packages"] == "component-denied"
+    assert told(_bill("express", "4.18.2", "AGPL-3.0-only"))["no-network-copyleft"] == "license-denied"
+
+
 def test_break_glass() -> None:
     (whole,) = (each for each in _blocks(DOCS / "policy-guide.md") if "kind: Exception" in each)
     (named,) = re.findall(r"sha256:[0-9a-f]{64}", whole)
