@@ -172,6 +172,10 @@ def test_a_policy_with_a_mistake_is_refused(spec: dict[str, str], sentence: str)
             "spec.require[1].name: there is another rule named 'a' in this policy",
         ),
         ("[{name: a, mode: audit, signature: {by: {any: [release]}}}]", "every rule is audit or warn"),
+        (
+            "[{name: a, platforms: index, config: {nonRoot: true}}]",
+            "require[0].platforms: looks at what only images have",
+        ),
     ],
 )
 def test_a_rule_with_a_mistake_is_refused(require: str, sentence: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -32,6 +32,7 @@ from support.policies import (
     policy_text,
     signature,
 )
+from support.scans import found, scan
 
 DAY = timedelta(days=1)
 BOTH = (
@@ -286,6 +287,30 @@ def test_long_details_are_cut() -> None:
     passed = scanned({f"CVE-2026-{n}" for n in range(100)}, [excepting("wide")])
     assert len(passed.detail) == 500
     assert passed.detail.endswith("…")
+
+
+def test_the_rule_about_vulnerabilities_passes_over_what_is_excepted() -> None:
+    require = "[{name: no-critical, vulnerabilities: {scans: {by: {any: [release]}}, maxSeverity: high}}]"
+    whole = policies(exception_text(vulnerabilities="[CVE-2026-1]"), require=require)
+
+    def decided_on(*names: str) -> Verdict:
+        finding, content = scan(*(found(name) for name in names))
+        return decide(
+            whole.policies[0],
+            gathered(),
+            (finding,),
+            now=NOW,
+            trust_epoch="keys-only",
+            new_id=new_id,
+            contents={finding.statement: content},
+        )
+
+    passed = decided_on("CVE-2026-1")
+    assert (passed.outcome, passed.excepted) == (Outcome.PASSED, ("hotfix",))
+    assert passed.rules[0].evidence != ()
+    assert whole.policies[0].exceptions_ending(passed.excepted) == (datetime(2026, 1, 3, tzinfo=UTC),)
+    assert whole.policies[0].exceptions_ending(()) == ()
+    assert only(decided_on("CVE-2026-1", "CVE-2026-2")).reason is Reason.VULNERABILITY_FOUND
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

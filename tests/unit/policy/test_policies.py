@@ -6,6 +6,7 @@ import pytest
 
 from preverify.model.anchors import KeyAnchor
 from preverify.model.errors import BadConfiguration
+from preverify.model.needs import Need
 from preverify.model.reference import Repository
 from preverify.model.verdicts import Mode
 from preverify.policy import policies as module
@@ -190,3 +191,9 @@ def test_a_stored_document_that_is_not_exactly_ours_is_refused(damage: object) -
 
 def test_reading_the_keys_twice_gives_one_value() -> None:
     assert policy_set(reader=read_file) == policy_set()
+
+
+def test_what_policies_have_to_see_is_that_of_their_rules() -> None:
+    looking = policy_text("[{name: a, config: {nonRoot: true}}, {name: b, tags: {semver: true}}]", name="b")
+    assert policy_set(policy_text(SIGNED), looking).needs(REPOSITORY) == {Need.CONFIG, Need.TAGS}
+    assert policy_set(policy_text(SIGNED)).needs(REPOSITORY) == set()
