@@ -117,7 +117,7 @@ from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.scanners.artifact import unpack
 from preverify.scanners.building import build
 place = Path(sys.argv[1])
-with (place / "layer").open("rb") as packed, (place / "out").open("wb") as into:
+with (place / "layer").open("rb") as packed, open("/dev/null", "wb") as into:
     try:
         unpack(packed, (place / "layer").stat().st_size, into)
     except MalformedEvidence:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -99,7 +100,8 @@ class Holding:
     def room(self, name: str) -> Iterator[BufferedRandom]:
         """Open a new file in the directory, which is gone afterwards unless it was taken in."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        path = self._directory / f"{name}.{os.getpid()}.new"
+        self._sweep()
+        path = self._new(name)
         try:
             with path.open("w+b") as file:
                 yield file
@@ -137,7 +139,7 @@ class Holding:
                 "image": image,
                 "pulledAt": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             }
-            new = self._directory / f"{_POINTER}.{os.getpid()}.new"
+            new = self._new(_POINTER)
             new.write_text(json.dumps(said) + "\n")
             new.replace(self._directory / _POINTER)
             self._tidy({digest.hex, before.digest.hex if before is not None else ""})
@@ -161,6 +163,16 @@ class Holding:
                 f"what was pulled has data up to {newest.isoformat()}, what is in use up to "
                 f"{in_use.facts.newest.isoformat()}: somebody offers old data (--allow-older takes it all the same)"
             )
+
+    def _new(self, name: str) -> Path:
+        """Return a name that nobody else writes to: processes and their threads may pull at once."""
+        return self._directory / f"{name}.{threading.get_ident()}.{os.getpid()}.new"
+
+    def _sweep(self) -> None:
+        """Remove what processes left behind that were killed while they pulled."""
+        for path in self._directory.glob("*.new"):
+            if not Path("/proc", path.name.split(".")[-2]).exists():
+                path.unlink(missing_ok=True)
 
     def _tidy(self, kept: set[str]) -> None:
         for path in self._directory.glob("*.db"):
