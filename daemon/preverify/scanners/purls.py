@@ -13,7 +13,7 @@ from preverify.scanners.versions import family
 MAX_PURL = 4096
 _PEP_503 = re.compile(r"[-_.]+")
 _REBUILT = re.compile(r"\+b\d+$", re.ASCII)
-_DISTRIBUTION = re.compile(r"(?:([a-z][a-z0-9_-]*?)-)?v?(\d+(?:\.\d+)*)", re.ASCII)
+_DISTRIBUTION = re.compile(r"(?:([a-z][a-z0-9._-]*?)-)?v?(\d+(?:\.\d+)*)", re.ASCII)
 MODULAR = re.compile(r"\.module[+_]")
 _LANGUAGES = {
     "cargo": "crates.io",
@@ -143,13 +143,19 @@ def _suse(release: str) -> str:
     return f"SUSE:Linux Enterprise * {major} SP{minor}" if minor else f"SUSE:Linux Enterprise * {major}"
 
 
+def _leap(release: str) -> str:
+    return f"openSUSE:Leap {release}"
+
+
 def _major(ecosystem: str, after: str = "") -> Callable[[str], str]:
     return lambda release: f"{ecosystem}:{release.partition('.')[0]}{after}"
 
 
-_RPM_FAMILIES: Mapping[str, Callable[[str], str]] = {
+_RPM_FAMILIES: Mapping[str, Callable[[str], str]] = {  # as os-release has the id, and as Trivy calls them
+    "alma": _major("AlmaLinux"),
     "almalinux": _major("AlmaLinux"),
-    "opensuse-leap": lambda release: f"openSUSE:Leap {release}",
+    "opensuse-leap": _leap,
+    "opensuse.leap": _leap,
     "redhat": _major("Red Hat:enterprise_linux", "::*"),
     "rhel": _major("Red Hat:enterprise_linux", "::*"),
     "rocky": _major("Rocky Linux"),

@@ -79,6 +79,8 @@ def one(ecosystem: str, name: str, version: str, *, needs_source: bool = False) 
             "pkg:rpm/suse/libz1@1.2.13-150500.2?distro=sles-15.5",
             one("SUSE:Linux Enterprise * 15 SP5", "libz1", "1.2.13-150500.2"),
         ),
+        ("pkg:rpm/alma/bash@5.1-6.el9?distro=alma-9.2", one("AlmaLinux:9", "bash", "5.1-6.el9")),
+        ("pkg:rpm/opensuse/bash@5.1-6?distro=opensuse.leap-15.6", one("openSUSE:Leap 15.6", "bash", "5.1-6")),
         ("pkg:rpm/suse/libz1@1.2.13-1?distro=sles-15", one("SUSE:Linux Enterprise * 15", "libz1", "1.2.13-1")),
     ],
 )
