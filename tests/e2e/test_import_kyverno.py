@@ -236,7 +236,9 @@ def of_case(case: dict[str, Any]) -> str:
 def can_be_asked(case: dict[str, Any]) -> bool:
     """Say whether Kyverno can be asked without network for what a case trusts, and a registry can hold it."""
     trust = case["trust"]
-    if case.get("served_by") or case["api"] != "referrers" or "crl" in case["id"] or trust.get("user_metadata"):
+    if case.get("served_by") or "crl" in case["id"] or trust.get("user_metadata"):
+        return False
+    if case["api"] != "referrers" and case["format"] != "cosign-legacy":
         return False
     if trust["type"] == "notation":
         return trust["config"] in ROOTS
