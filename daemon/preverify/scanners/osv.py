@@ -104,7 +104,7 @@ def read(data: bytes) -> Record:
         raise _malformed("says no modified")
     affected = [entry for each in _list(document, "affected", dict) for entry in _affected(each)]
     own = _id(document.get("id"))
-    aliases = {_id(each) for each in _list(document, "aliases", str)} - {own}
+    aliases = _names(document, "aliases") - {own}
     covers = _covers(document, own, aliases, affected)
     severity, score = _severity(document)
     return Record(
@@ -143,8 +143,8 @@ def _covers(document: Mapping[str, object], own: str, aliases: set[str], affecte
 
     Older advisories of distributions name their vulnerabilities as `related`, some as aliases although there are many.
     """
-    upstream = {_id(each) for each in _list(document, "upstream", str)} - {own}
-    related = {_id(each) for each in _list(document, "related", str)}
+    upstream = _names(document, "upstream") - {own}
+    related = _names(document, "related")
     if upstream or is_cve(own) or not any(family(each.ecosystem) in _DISTRIBUTIONS for each in affected):
         return upstream
     if not aliases:
@@ -247,6 +247,14 @@ def _text(part: Mapping[str, object], key: str) -> str:
     if not isinstance(value, str) or not value or len(value) > _MAX_TEXT:
         raise _malformed(f"{key} is not a text of 1 to {_MAX_TEXT} characters")
     return value
+
+
+def _names(part: Mapping[str, object], key: str) -> set[str]:
+    """Return names that others gave, whatever their form: a strange one joins nothing, and loses no record."""
+    names = set(_list(part, key, str))
+    if not all(0 < len(name) <= _MAX_TEXT and name.isprintable() for name in names):
+        raise _malformed(f"{key} holds what is no name")
+    return names
 
 
 def _id(value: object) -> str:

@@ -112,6 +112,10 @@ def test_an_advisory_of_a_distribution_covers_what_it_names() -> None:
     assert reading(id="CVE-2999-0009", related=several, affected=of_debian).covers == ()
 
 
+def test_a_strange_alias_loses_no_record() -> None:
+    assert reading(aliases=["CVE-2999-0001 (disputed)"]).aliases == ("CVE-2999-0001 (disputed)",)
+
+
 def test_ranges_of_commits_and_entries_without_package_are_left_out() -> None:
     commits = {"type": "GIT", "repo": "https://git.example/made", "events": [{"introduced": "0"}]}
     record = reading(affected=[{"ranges": [commits]}, *affected(ranges=[commits])])
@@ -162,7 +166,9 @@ def test_what_is_no_record_is_refused(data: bytes, why: str) -> None:
         ({"id": None}, "not the name"),
         ({"id": "../x"}, "not the name"),
         ({"id": "A" * 200}, "not the name"),
-        ({"aliases": ["CVE 1"]}, "not the name"),
+        ({"aliases": [""]}, "aliases holds what is no name"),
+        ({"aliases": ["CVE-2999-0001\n"]}, "aliases holds what is no name"),
+        ({"upstream": ["x" * 600]}, "upstream holds what is no name"),
         ({"aliases": "CVE-1"}, "aliases is not a list"),
         ({"upstream": [1]}, "upstream is not a list"),
         ({"modified": "yesterday"}, "modified is not a time"),
