@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support import registries
 from support.foreign_policies import EC2, FIXTURES
 from support.kyverno_validating import attested, key, policy, signed
 from support.peers import Peers, peers
@@ -87,3 +88,62 @@ def test_both_say_the_same(room: Peers, text: str, case: str, *, verdict: bool) 
 def test_where_both_differ(room: Peers, text: str, case: str, why: str, *, theirs: bool, ours: bool) -> None:
     image = room.image(case)
     assert (room.kyverno(image, text), room.ours(image, text)) == (theirs, ours), why
+
+
+def of_case(case: dict[str, Any]) -> str:
+    """Return the policy that asks for what a case of the fixtures trusts."""
+    attestor = [key("a", (FIXTURES / case["trust"]["key"]).read_text())]
+    if case["kind"] == "signature":
+        return check(signed("a"), attestors=attestor)
+    return check(
+        attested("a"), attestors=attestor, attestations=[{"name": "sbom", "intoto": {"type": case["predicate_type"]}}]
+    )
+
+
+def can_be_asked(case: dict[str, Any]) -> bool:
+    """Say whether Kyverno can be asked without network for what a case trusts, and a registry can hold it."""
+    trust = case["trust"]
+    if case.get("served_by") or trust["type"] != "key" or trust["key"] == "keys/ec384.pub" or trust.get("annotations"):
+        return False
+    if (
+        trust.get("tlog", "none") != "none"
+        or trust.get("timestamps")
+        or case["id"] == "legacy-bad-ten-thousand-signatures"
+    ):
+        return False
+    if case["format"] == "cosign-legacy":
+        return case["kind"] == "signature"
+    return case["api"] == "referrers"
+
+
+STORED: dict[str, str] = {}
+"""Where a good signature does not count there because of how it is stored."""
+CASES = [case for case in registries.cases() if can_be_asked(case)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+def test_no_image_of_the_fixtures_passes_here_that_does_not_there(room: Peers, case: dict[str, Any]) -> None:
+    image, text = room.image(case["id"]), of_case(case)
+    theirs, ours = room.kyverno(image, text), room.ours(image, text)
+    assert (theirs or not ours) == (case["id"] not in STORED)
+    assert ours == (case["expected"] == "verified")
+
+
+WHO = {"issuer": "http://127.0.0.1:5500/email", "subject": "alice@acme.test"}
+
+
+@pytest.mark.parametrize(
+    ("who", "case", "verdict"),
+    [
+        (WHO, "legacy-keyless-email", True),
+        (WHO, "bundle-keyless-email", True),
+        ({**WHO, "subject": "bob@acme.test"}, "bundle-keyless-email", False),
+        ({**WHO, "issuer": "http://127.0.0.1:5500/github"}, "bundle-keyless-email", False),
+        ({"issuerRegExp": "5500/email$", "subjectRegExp": "^alice@"}, "bundle-keyless-email", True),
+        ({"issuerRegExp": "5500/email$", "subjectRegExp": "^bob@"}, "bundle-keyless-email", False),
+    ],
+)
+def test_identities_of_a_root_of_ones_own(room: Peers, who: dict[str, str], case: str, *, verdict: bool) -> None:
+    root = (FIXTURES / "trust" / "trusted_root.json").read_text()
+    attestor = {"name": "a", "cosign": {"keyless": {"identities": [who]}, "trustedRoot": {"value": root}}}
+    assert room.ours(room.image(case), check(signed("a"), attestors=[attestor])) == verdict
