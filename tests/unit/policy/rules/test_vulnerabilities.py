@@ -446,6 +446,20 @@ def test_one_statement_under_two_anchors_is_one_scan() -> None:
     finding, content = scan(found(severity="low"))
     twice = check(HIGH, (finding, content), (finding, content))
     assert "1 vulnerabilities" in twice.detail
+    seen = bill()
+    twice = check(f"{MATCHED}, maxSeverity: high", seen, seen, matches(seen, found(severity="low")))
+    assert "1 vulnerabilities" in twice.detail
+
+
+@pytest.mark.parametrize("how", range(6))
+def test_what_establishes_nothing_neither_finds_nor_takes_away(how: int) -> None:
+    demand = f"{SCANS}, {MATCHED}, maxSeverity: high, {VEX}"
+    seen = bill()
+    bad = foreign(seen, how)
+    for worse in ((foreign(scan(found()), how),), (bad, matches(bad, found()))):
+        assert say(check(demand, scan(), *worse)) == PASSED
+    assert say(check(demand, scan(found()), foreign(vex(), how))) == FOUND
+    assert check(demand, foreign(scan(), how), bad, matches(bad)).outcome is Outcome.FAILED
 
 
 def test_a_signature_that_ended_does_not_count() -> None:
