@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from preverify import pipeline
+from preverify import concluding
 from preverify.commands.app import run
 from preverify.model.errors import MalformedEvidence
 from preverify.model.evidence import Evidence, Format
@@ -257,7 +257,7 @@ def test_the_command_exits_zero_only_where_nothing_was_raised(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments) == 0
-    for owner, name in ((keyring.Keyring, "holders"), (sigstore_bundle, "read_bundle"), (pipeline, "verify")):
+    for owner, name in ((keyring.Keyring, "holders"), (sigstore_bundle, "read_bundle"), (concluding, "verify")):
         for error in (RuntimeError("x"), TypeError("x"), ERRORS[-1]):
             with monkeypatch.context() as patch:
                 patch.setattr(owner, name, raising(error))
