@@ -110,10 +110,10 @@ def _simulated(bench: "_Bench", database: str, sizes: tuple[int, int]) -> Iterat
         yield figure(
             "policy",
             f"cost a subject in {database}, {sizes[1]} against {sizes[0]}",
-            1 / large,
-            "s",
+            1e6 / large,
+            "µs",
             reference=f"over {sizes[0]} subjects",
-            reference_value=1 / small,
+            reference_value=1e6 / small,
             budget=_GROWTH_BUDGET,
             at_most=True,
             of_ratio=True,

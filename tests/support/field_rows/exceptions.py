@@ -20,7 +20,8 @@ def pair(field: str, kept: str, violated: str, also: Mapping[str, str] | None = 
             "reason": "test",
             "notBefore": '"2026-01-02T10:00:00Z"',
             "expires": '"2026-01-02T10:00:01Z"',
-            field: value, **(more or {}),
+            field: value,
+            **(more or {}),
         }
         lines = "\n".join(f"  {key}: {text}" for key, text in keys.items())
         text = f"apiVersion: preverify/v1\nkind: Exception\nmetadata: {{name: x}}\nspec:\n{lines}\n"

@@ -86,7 +86,17 @@ def test_the_own_repository_is_that_of_the_image_in_question() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", ["", "own", "same-repository:v1", "shop/api", "registry.example", "registry.example/", "registry.example/A", "r.example/a:*"]
+    "wanted",
+    [
+        "",
+        "own",
+        "same-repository:v1",
+        "shop/api",
+        "registry.example",
+        "registry.example/",
+        "registry.example/A",
+        "r.example/a:*",
+    ],
 )
 def test_what_is_no_name_does_not_load(wanted: str) -> None:
     with pytest.raises(BadConfiguration, match="dockerReference"):
