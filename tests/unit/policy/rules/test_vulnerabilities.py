@@ -41,6 +41,7 @@ SCANS = "scans: {by: {any: [release]}}"
 MATCHED = "matched: {by: {any: [release]}}"
 HIGH = f"{SCANS}, maxSeverity: high"
 VEX = "vex: {by: {any: [vendor]}}"
+SIGNED = "signature: {by: {any: [release]}}"
 DAY = 24 * HOUR
 PASSED = (Outcome.PASSED, Reason.OK)
 FOUND = (Outcome.FAILED, Reason.VULNERABILITY_FOUND)
@@ -592,6 +593,7 @@ def test_one_source_of_several_is_enough_and_all_count() -> None:
     old = check(demand, scan(finished=NOW - 2 * DAY))
     assert say(old) == STALE
     assert old.detail.startswith("the scan is of 2025-12-31")
+    assert say(check(demand, own, matches(own, database_at=NOW - 9 * DAY))) == STALE
 
 
 def test_it_holds_until_the_last_source_has_ended() -> None:
@@ -759,6 +761,9 @@ def test_an_audited_rule_does_not_count() -> None:
     text = "[{name: x, mode: audit, vulnerabilities: {scanner: true, maxSeverity: low}}, {name: y, vulnerabilities: {"
     rules = one_policy(f"{text}scanner: true, maxSeverity: low}}}}]").rules
     assert [each.check(look()).counted for each in rules] == [False, True]
+    attested = one_policy(f"[{{name: x, mode: audit, vulnerabilities: {{{HIGH}}}}}, {{name: y, {SIGNED}}}]").rules[0]
+    undecided = attested.check(look(unobtained=(not_obtained(),)))
+    assert (undecided.outcome, undecided.counted) == (Outcome.UNDECIDED, False)
 
 
 # --- the written form ---
