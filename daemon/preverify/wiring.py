@@ -48,12 +48,12 @@ from preverify.registry.addresses import Reach
 from preverify.registry.engine import Engine
 from preverify.registry.revocation import RevocationFetcher
 from preverify.scanners import SCANNERS
-from preverify.scanners.changes import changed
+from preverify.scanners.database.changes import changed
+from preverify.scanners.database.holding import Holding
 from preverify.scanners.external import ExternalScanner
-from preverify.scanners.holding import Holding
 from preverify.scanners.offline import OfflineVulnerabilities
 from preverify.scanners.remembering import RememberingScanner
-from preverify.scanners.sandbox import Limits, ScannerSpec
+from preverify.scanners.sandbox.running import Limits, ScannerSpec
 from preverify.serve import check_answers
 from preverify.settings import Settings, Source, read_bounded
 from preverify.signing import SigningClient, SigningProcess, own_of

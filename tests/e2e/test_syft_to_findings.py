@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from preverify.scanners.database import Database
+from preverify.scanners.database.file import Database
 from preverify.scanners.matching import match
 from preverify.verify.contents import inventory_of
 from support.vulnerabilities import database_file, opened

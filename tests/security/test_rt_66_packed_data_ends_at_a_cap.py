@@ -17,9 +17,9 @@ import pytest
 
 from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.reasons import Reason
-from preverify.scanners import artifact
-from preverify.scanners.artifact import MAX_RATIO, unpack
-from preverify.scanners.building import build
+from preverify.scanners.database import artifact
+from preverify.scanners.database.artifact import MAX_RATIO, unpack
+from preverify.scanners.database.building import build
 from preverify.store import contents
 from support.vulnerabilities import BUILT_AT, zipped
 
@@ -114,8 +114,8 @@ import sys
 from pathlib import Path
 from datetime import datetime, UTC
 from preverify.model.errors import BadInput, MalformedEvidence
-from preverify.scanners.artifact import unpack
-from preverify.scanners.building import build
+from preverify.scanners.database.artifact import unpack
+from preverify.scanners.database.building import build
 place = Path(sys.argv[1])
 with (place / "layer").open("rb") as packed, open("/dev/null", "wb") as into:
     try:

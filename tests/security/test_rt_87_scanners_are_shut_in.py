@@ -21,7 +21,7 @@ import pytest
 from preverify.model.evidence import Evidence, Unobtained
 from preverify.model.reasons import Reason
 from preverify.scanners.external import ExternalScanner, scan
-from preverify.scanners.sandbox import (
+from preverify.scanners.sandbox.running import (
     Limits,
     SandboxUnavailable,
     ScannerFailed,
@@ -293,7 +293,8 @@ def test_it_does_not_outlive_us(tmp_path: Path, layout: Path) -> None:
     token = f"orphan-{os.getpid()}"
     spec = fake(tmp_path, f"os.execv('{INTERPRETER}', ['python', '-ISc', 'import time; time.sleep(3600)', '{token}'])")
     program = (
-        "import sys\nfrom pathlib import Path\nfrom preverify.scanners import sandbox, syft\n"
+        "import sys\nfrom pathlib import Path\nfrom preverify.scanners import syft\n"
+        "from preverify.scanners.sandbox import running as sandbox\n"
         "spec = sandbox.ScannerSpec(tool=syft, path=Path(sys.argv[1]), sha256=sys.argv[2])\n"
         "sandbox.run(spec, Path(sys.argv[3]))\n"
     )
@@ -348,7 +349,8 @@ def test_without_a_sandbox_nothing_runs(tmp_path: Path, layout: Path) -> None:
     """Where the machine allows no further user namespace: said loudly, and no weaker way is taken."""
     spec = fake(tmp_path, "print(bom)")
     program = (
-        "import sys\nfrom pathlib import Path\nfrom preverify.scanners import sandbox, syft\n"
+        "import sys\nfrom pathlib import Path\nfrom preverify.scanners import syft\n"
+        "from preverify.scanners.sandbox import running as sandbox\n"
         "Path('/proc/sys/user/max_user_namespaces').write_text('0')\n"
         "spec = sandbox.ScannerSpec(tool=syft, path=Path(sys.argv[1]), sha256=sys.argv[2])\n"
         "try:\n    sandbox.run(spec, Path(sys.argv[3]))\n"

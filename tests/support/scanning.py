@@ -16,7 +16,7 @@ from preverify.model.evidence import Image
 from preverify.model.reference import Repository, Subject
 from preverify.registry.layout import LayoutRegistry
 from preverify.scanners import syft
-from preverify.scanners.sandbox import ScannerSpec
+from preverify.scanners.sandbox.running import ScannerSpec
 from support.registry_clients import source
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from preverify.model.digest import Digest
-from preverify.scanners.building import build
-from preverify.scanners.database import Database
+from preverify.scanners.database.building import build
+from preverify.scanners.database.file import Database
 
 OSV = Path(__file__).resolve().parent.parent / "vectors" / "osv"
 BUILT_AT = datetime(2026, 1, 3, tzinfo=UTC)

@@ -20,8 +20,8 @@ from preverify.bench.figures import figure, median
 from preverify.bench.large import memory
 from preverify.model.contents import Component, Inventory
 from preverify.model.digest import Digest
-from preverify.scanners.building import build
-from preverify.scanners.database import Database
+from preverify.scanners.database.building import build
+from preverify.scanners.database.file import Database
 from preverify.scanners.matching import match
 
 _BENCH = "scan"

@@ -27,8 +27,8 @@ from preverify.model.durations import format_duration
 from preverify.model.errors import BadConfiguration, BadInput, MalformedEvidence, NotFound
 from preverify.model.reference import Reference
 from preverify.model.verdicts import Answer, AnswerState
-from preverify.scanners.database import Database
-from preverify.scanners.holding import Older
+from preverify.scanners.database.file import Database
+from preverify.scanners.database.holding import Older
 from preverify.settings import Settings, Source, SourceTls
 from preverify.store import upgrade as schema
 
@@ -69,7 +69,7 @@ def pull_command(
 
     Exit code 1: the image does not pass, or has older data than what is in use; 3: that cannot be decided now.
     """
-    from preverify.scanners.pulling import pull
+    from preverify.scanners.database.pulling import pull
 
     settings, clock = load_settings(config), SystemClock()
     named = reference or settings.vulnerabilities.database.reference
@@ -147,7 +147,7 @@ def build(
     tolerate: Annotated[int, typer.Option("--tolerate", min=0, help="How many malformed records may be left out.")] = 0,
 ) -> None:
     """Make a vulnerability database of records that were fetched before; nothing is fetched here."""
-    from preverify.scanners import building
+    from preverify.scanners.database import building
 
     built = building.build(osv, kev=kev, epss=epss, out=out, now=SystemClock().now(), tolerate=tolerate)
     for sentence in built.malformed:
@@ -168,7 +168,7 @@ def push_command(
 ) -> None:
     """Put a vulnerability database into a registry; print its name by digest, to be signed."""
     from preverify.registry.artifacts import push
-    from preverify.scanners import artifact
+    from preverify.scanners.database import artifact
 
     wanted = Reference.parse(reference)
     if wanted.digest is not None:

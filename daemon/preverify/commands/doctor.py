@@ -16,7 +16,7 @@ from preverify.model.needs import Need
 from preverify.model.reference import Subject
 from preverify.registry.remote import RemoteRegistry
 from preverify.scanners.external import tried
-from preverify.scanners.sandbox import SandboxUnavailable
+from preverify.scanners.sandbox.running import SandboxUnavailable
 from preverify.settings import Settings
 from preverify.store import upgrade as schema
 

@@ -47,8 +47,10 @@ def _about_policy(policy: Policy) -> Iterator[Lint]:
         detail = f"validFor of {int(policy.valid_for.total_seconds())} s makes every image be looked at that often"
         yield _remark("short-validity", Level.NOTE, policy, detail)
     for rule in policy.rules:
-        ids = [s.anchor.key.id for by in rule.quorums for s in by.signers if isinstance(s.anchor, KeyAnchor)]
-        if len(set(ids)) < len(ids):
+        named = {
+            (s.name, s.anchor.key.id) for by in rule.quorums for s in by.signers if isinstance(s.anchor, KeyAnchor)
+        }
+        if len({key for _, key in named}) < len(named):
             detail = f"rule {rule.name!r} names one key under several names; it counts once"
             yield _remark("same-key-in-rule", Level.WARNING, policy, detail)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from preverify.scanners import syft, trivy
-from preverify.scanners.sandbox import Tool
+from preverify.scanners.sandbox.running import Tool
 
 __all__ = ["SCANNERS"]
 

@@ -12,8 +12,8 @@ from preverify.model.errors import MalformedEvidence, NotFound, Unavailable
 from preverify.model.evidence import Evidence, Image, Unobtained
 from preverify.model.reasons import Reason
 from preverify.ports import Registry
-from preverify.scanners.layout import LayoutLimits, clear, room_for_an_image, write_layout
-from preverify.scanners.sandbox import Limits, ScannerError, ScannerFailed, ScannerSpec, Tool, run
+from preverify.scanners.sandbox.layout import LayoutLimits, clear, room_for_an_image, write_layout
+from preverify.scanners.sandbox.running import Limits, ScannerError, ScannerFailed, ScannerSpec, Tool, run
 from preverify.verify.contents import cyclonedx, inventory_of
 from preverify.verify.formats import own_reports
 from preverify.verify.predicates.outline import MAX_KEYS

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from preverify import __version__
 from preverify.model.contents import Component, Inventory, Scan, Vulnerability
-from preverify.scanners.database import Claim, Database, Known
-from preverify.scanners.osv import is_cve
-from preverify.scanners.purls import MODULAR, Named, Unmatchable, named
-from preverify.scanners.ranges import equal, fixes, sort
-from preverify.scanners.versions import Unorderable, check
+from preverify.scanners.database.file import Claim, Database, Known
+from preverify.scanners.database.osv import is_cve
+from preverify.scanners.packages.purls import MODULAR, Named, Unmatchable, named
+from preverify.scanners.packages.ranges import equal, fixes, sort
+from preverify.scanners.packages.versions import Unorderable, check
 
 SCANNER = "preverify"
 

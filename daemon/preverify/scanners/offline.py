@@ -9,9 +9,9 @@ from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
 from preverify.model.evidence import Evidence, Unobtained
 from preverify.model.reasons import Reason
-from preverify.scanners.changes import keys_of
-from preverify.scanners.database import Database
-from preverify.scanners.holding import Holding
+from preverify.scanners.database.changes import keys_of
+from preverify.scanners.database.file import Database
+from preverify.scanners.database.holding import Holding
 from preverify.scanners.matching import match
 from preverify.verify.formats import own_reports
 
@@ -67,8 +67,17 @@ class OfflineVulnerabilities:
 
 
 def _known_of(scan: Scan, database: Database, of: str) -> Scan:
-    """Return a scan by others with what the database knows more of what it found; nothing is taken away from it."""
-    return replace(scan, vulnerabilities=tuple(_more(each, database) for each in scan.vulnerabilities), of=of)
+    """Return a scan by others with what the database knows more of what it found; nothing is taken away from it.
+
+    It is as recent as our database: rules judge by that age what they take from it.
+    """
+    return replace(
+        scan,
+        database=str(database.digest),
+        database_at=database.facts.newest,
+        vulnerabilities=tuple(_more(each, database) for each in scan.vulnerabilities),
+        of=of,
+    )
 
 
 def _more(found: Vulnerability, database: Database) -> Vulnerability:

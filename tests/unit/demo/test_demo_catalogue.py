@@ -17,9 +17,9 @@ from preverify.model.reference import Repository
 from preverify.model.verdicts import AnswerState, Outcome
 from preverify.policy.documents import PolicySet
 from preverify.registry import open_source
-from preverify.scanners.holding import Holding
+from preverify.scanners.database.holding import Holding
+from preverify.scanners.database.pulling import pull
 from preverify.scanners.offline import OfflineVulnerabilities
-from preverify.scanners.pulling import pull
 from preverify.settings import Source
 from support import demo_images
 from support.deciding import NoAnswers

@@ -19,9 +19,9 @@ from preverify.registry.gather import GatherLimits
 from preverify.registry.images import MAX_CHILDREN, MAX_CONFIG
 from preverify.registry.manifests import MAX_MANIFEST
 from preverify.registry.revocation import FetchLimits
-from preverify.scanners import artifact, building, osv
-from preverify.scanners.layout import LayoutLimits
-from preverify.scanners.sandbox import Limits as ScanLimits
+from preverify.scanners.database import artifact, building, osv
+from preverify.scanners.sandbox.layout import LayoutLimits
+from preverify.scanners.sandbox.running import Limits as ScanLimits
 from preverify.verify.certificates import certificate as certificate_der
 from preverify.verify.contents import reading
 from preverify.verify.formats import cosign_legacy

@@ -27,7 +27,7 @@ from preverify.policy.policy_tests import PolicyTestDocument
 from preverify.policy.rules import SPECS
 from preverify.policy.schema import KINDS
 from preverify.ports import Vulnerabilities
-from preverify.scanners.holding import Holding
+from preverify.scanners.database.holding import Holding
 from preverify.scanners.offline import OfflineVulnerabilities
 from preverify.settings import load
 from preverify.trust.embedded import embedded

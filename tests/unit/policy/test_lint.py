@@ -62,3 +62,9 @@ def test_remarks_say_how_sure_they_are() -> None:
     levels = {remark.code: remark.level for remark in lint(policy_set(policy_text(SIGNED, images="['**']")), now=NOW)}
     assert levels["catch-all-images"] is Level.WARNING
     assert levels["unused-signer"] is Level.NOTE
+
+
+def test_one_signer_in_two_places_of_a_rule_is_one_name() -> None:
+    demand = "{scans: {by: {any: [release]}}, matched: {by: {any: [release]}}, maxSeverity: high}"
+    remarks = codes(policy_text(f"[{{name: x, vulnerabilities: {demand}}}]"), signers=SIGNERS)
+    assert "same-key-in-rule" not in {code for code, _ in remarks}

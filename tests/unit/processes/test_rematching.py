@@ -12,9 +12,9 @@ from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome
 from preverify.policy.documents import PolicySet, load
-from preverify.scanners.building import build
-from preverify.scanners.changes import changed
-from preverify.scanners.holding import Holding
+from preverify.scanners.database.building import build
+from preverify.scanners.database.changes import changed
+from preverify.scanners.database.holding import Holding
 from preverify.scanners.offline import OfflineVulnerabilities
 from support import signed
 from support.daemon import image

@@ -18,12 +18,12 @@ from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome
 from preverify.policy.documents import PolicySet, load
 from preverify.scanners import SCANNERS
-from preverify.scanners.building import build
+from preverify.scanners.database.building import build
+from preverify.scanners.database.holding import Holding
 from preverify.scanners.external import ExternalScanner
-from preverify.scanners.holding import Holding
 from preverify.scanners.offline import OfflineVulnerabilities
 from preverify.scanners.remembering import RememberingScanner
-from preverify.scanners.sandbox import ScannerSpec
+from preverify.scanners.sandbox.running import ScannerSpec
 from support.scanning import SYFT
 from support.working import REPO, Bench, working
 

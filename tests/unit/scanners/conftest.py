@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from preverify.scanners.database import Database
+from preverify.scanners.database.file import Database
 from support.vulnerabilities import database_file, opened
 
 

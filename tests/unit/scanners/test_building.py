@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from preverify.model.errors import BadInput
-from preverify.scanners import building
-from preverify.scanners.building import Built, build
+from preverify.scanners.database import building
+from preverify.scanners.database.building import Built, build
 from support.vulnerabilities import BUILT_AT, OSV, database_file, opened, records, zipped
 
 

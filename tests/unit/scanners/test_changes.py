@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from preverify.model.contents import Component, Inventory, Scan, Vex, Vulnerability
-from preverify.scanners.building import build
-from preverify.scanners.changes import changed, keys_of
+from preverify.scanners.database.building import build
+from preverify.scanners.database.changes import changed, keys_of
 from support.vulnerabilities import BUILT_AT, zipped
 
 PYPI = {

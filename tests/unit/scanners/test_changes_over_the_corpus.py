@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from preverify.model.contents import Component, Inventory, Vulnerability
-from preverify.scanners.changes import changed, keys_of
+from preverify.scanners.database.changes import changed, keys_of
 from preverify.scanners.matching import match
 from support.vulnerabilities import OSV, database_file, opened, records
 

@@ -4,9 +4,9 @@ import json
 from collections import Counter
 
 from preverify.model.contents import Component, Inventory
-from preverify.scanners.database import Database
+from preverify.scanners.database.file import Database
 from preverify.scanners.matching import match
-from preverify.scanners.purls import Unmatchable, named
+from preverify.scanners.packages.purls import Unmatchable, named
 from support.vulnerabilities import OSV, records
 
 CASES = json.loads((OSV / "cases.json").read_text())

@@ -11,7 +11,7 @@ import pytest
 from preverify.model.contents import Severity
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
-from preverify.scanners.database import Database
+from preverify.scanners.database.file import Database
 from support.vulnerabilities import BUILT_AT, database_file, opened, records
 
 

@@ -17,8 +17,8 @@ from preverify.model.reference import Repository, Subject
 from preverify.ports import Scanner
 from preverify.scanners import syft, trivy
 from preverify.scanners.external import ExternalScanner, scan, tried
-from preverify.scanners.layout import LayoutLimits, room_for_an_image, write_layout
-from preverify.scanners.sandbox import ScannerSpec
+from preverify.scanners.sandbox.layout import LayoutLimits, room_for_an_image, write_layout
+from preverify.scanners.sandbox.running import ScannerSpec
 from preverify.verify.contents import inventory_of
 from support.hostile import OCI_CONFIG, OCI_MANIFEST, Hostile, body, status
 from support.registry_clients import remote
@@ -245,7 +245,7 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(tmp_path
     """An image may have gigabytes, and nobody else would ever take them away."""
     spec = fake(tmp_path, "print(bom)")
     program = (
-        "import os, signal\nfrom pathlib import Path\nfrom preverify.scanners.layout import room_for_an_image\n"
+        "import os, signal\nfrom pathlib import Path\nfrom preverify.scanners.sandbox.layout import room_for_an_image\n"
         f"with room_for_an_image(Path({str(tmp_path)!r})) as room:\n"
         "    (room / 'layer').write_bytes(b'x')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

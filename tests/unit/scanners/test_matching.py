@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from preverify.model.contents import Component, Inventory, Scan, Severity, Vulnerability
-from preverify.scanners.database import Database
+from preverify.scanners.database.file import Database
 from preverify.scanners.matching import match
 from support.vulnerabilities import database_file, opened
 

@@ -8,7 +8,7 @@ import pytest
 
 from preverify.model.contents import Severity
 from preverify.model.errors import MalformedEvidence
-from preverify.scanners.osv import MAX_RECORD, Record, read
+from preverify.scanners.database.osv import MAX_RECORD, Record, read
 from support.vulnerabilities import records
 
 GOOD: dict[str, Any] = {"id": "GHSA-1", "modified": "2023-01-02T03:04:05Z"}

@@ -16,7 +16,7 @@ from preverify.model.errors import BadInput, MalformedEvidence
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository
 from preverify.registry import open_source
-from preverify.scanners.artifact import (
+from preverify.scanners.database.artifact import (
     ARTIFACT_TYPE,
     EMPTY,
     EMPTY_TYPE,
@@ -28,8 +28,8 @@ from preverify.scanners.artifact import (
     manifest_of,
     pack,
 )
-from preverify.scanners.holding import Holding, Older
-from preverify.scanners.pulling import pull
+from preverify.scanners.database.holding import Holding, Older
+from preverify.scanners.database.pulling import pull
 from preverify.settings import Source
 from support.clock import Stopped
 from support.vulnerabilities import database_file, records

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preverify.scanners.purls import MAX_PURL, Named, Unmatchable, named, normal_name
+from preverify.scanners.packages.purls import MAX_PURL, Named, Unmatchable, named, normal_name
 
 
 def one(ecosystem: str, name: str, version: str, *, needs_source: bool = False) -> Named:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preverify.scanners.ranges import equal, fixes, in_ranges, sort
-from preverify.scanners.versions import Unorderable
+from preverify.scanners.packages.ranges import equal, fixes, in_ranges, sort
+from preverify.scanners.packages.versions import Unorderable
 
 Events = tuple[tuple[str, str], ...]
 

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from preverify.scanners import seccomp
+from preverify.scanners.sandbox import seccomp
 
 ALLOWED, KILLED = 0x7FFF0000, 0x80000000
 X86, ARM = ("x86_64", 0xC000003E), ("aarch64", 0xC00000B7)

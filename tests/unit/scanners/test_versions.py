@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preverify.scanners.versions import MAX_VERSION, ORDERS, Unorderable, check, compare, family
+from preverify.scanners.packages.versions import MAX_VERSION, ORDERS, Unorderable, check, compare, family
 from vectors.versions import record
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "versions"

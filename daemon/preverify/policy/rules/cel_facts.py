@@ -17,6 +17,7 @@ from preverify.policy.rules.gleaning import Gleaned, glean, latest
 from preverify.policy.rules.inventories import Inventories, part_of_it
 from preverify.policy.rules.results import Named, result
 from preverify.policy.scan_sources import Sources, Unjudged
+from preverify.policy.vex import identities
 from preverify.policy.vulnerabilities import Enriched
 
 SIGNATURES, ATTESTATIONS, COMPONENTS, VULNERABILITIES = "signatures", "attestations", "components", "vulnerabilities"
@@ -242,13 +243,18 @@ def _vulnerabilities(sources: Sources, rule: Named, look: Look, known: Known) ->
         known.evidence.update(source.evidence)
         known.degraded |= source.degraded
     both = (*gleaned.counted, *gleaned.enriching)
-    known.ends += [latest(each.until for each in passed), *(each.ends for each in both)]
+    known.ends += [latest(each.until for each in passed), *(each.ends for each in both), *gleaned.begins]
     known.evidence.update(each.evidence for each in both)
     scans = [each.scan for each in gleaned.counted]
     enriched = Enriched(scans, [each.scan for each in gleaned.enriching])
-    found = [each for each in _distinct(scans) if look.excepted.isdisjoint(enriched.names(each))]
+    found = [each for each in _distinct(scans) if not _excepted(each, enriched, look.excepted)]
     known.facts[VULNERABILITIES] = [_vulnerability(each, enriched) for each in found]
     return None
+
+
+def _excepted(found: Vulnerability, enriched: Enriched, names: frozenset[str]) -> bool:
+    """Say whether a vulnerability is excepted: an advisory about several CVEs is where each of them is."""
+    return all(not names.isdisjoint(each) for each in identities(found.id, enriched.names(found)))
 
 
 def _no_scan(sources: Sources, gleaned: Gleaned, rule: Named, look: Look) -> RuleResult:

@@ -277,6 +277,25 @@ def test_excepted_vulnerabilities_are_not_there_under_any_of_their_names() -> No
         assert say(result) == PASSED
 
 
+def test_an_advisory_about_several_is_excepted_where_each_of_them_is() -> None:
+    both = replace(OLD, id="DSA-1", aliases=("CVE-2025-1", "CVE-2025-2"))
+    finding, contents = stated(replace(SCAN, vulnerabilities=(both,)), VULNS)
+    for excepted, outcome in (({"CVE-2025-1"}, FALSE), ({"CVE-2025-1", "CVE-2025-2"}, PASSED)):
+        result = check("vulnerabilities == []", finding, by="release", contents=contents, excepted=frozenset(excepted))
+        assert say(result) == outcome
+
+
+def test_a_pass_ends_where_a_scan_of_the_future_begins_to_count() -> None:
+    clean = stated(replace(SCAN, vulnerabilities=()), VULNS)
+    ahead = NOW + timedelta(hours=2)
+    coming = replace(attestation("release", VULNS, n=5), statement="f" * 64)
+    contents = {**clean[1], coming.statement: replace(SCAN, finished=ahead)}
+    result = check("vulnerabilities == []", clean[0], coming, by="release", contents=contents)
+    assert say(result) == PASSED
+    assert result.until is not None
+    assert NOW < result.until <= ahead
+
+
 def scanned(content: Content, form: Format, *, n: int) -> tuple[Finding, Mapping[str, Content]]:
     finding, contents = stated(content, "", n=n)
     return replace(finding, claim=Claim.REPORT, format=form, signer=""), contents

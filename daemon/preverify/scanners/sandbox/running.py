@@ -25,7 +25,7 @@ from typing import IO, Protocol
 
 from preverify.model.errors import PreverifyError
 from preverify.model.reasons import Reason
-from preverify.scanners import inside, seccomp
+from preverify.scanners.sandbox import inside, seccomp
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 16

@@ -2,8 +2,8 @@
 
 from preverify.model.evidence import Image
 from preverify.ports import Clock, Registry
-from preverify.scanners.artifact import layer_of, unpack
-from preverify.scanners.holding import Holding
+from preverify.scanners.database.artifact import layer_of, unpack
+from preverify.scanners.database.holding import Holding
 
 
 def pull(

@@ -13,7 +13,7 @@ from typing import Any
 from preverify.model.contents import Severity
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput
-from preverify.scanners.osv import is_cve, moment, worst
+from preverify.scanners.database.osv import is_cve, moment, worst
 
 APPLICATION_ID = 0x50565644
 FORMAT = 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import cmp_to_key
 
-from preverify.scanners.versions import Unorderable, check, compare, family
+from preverify.scanners.packages.versions import Unorderable, check, compare, family
 
 Event = tuple[str, str]
 Ranges = Iterable[tuple[bool, Sequence[Event]]]

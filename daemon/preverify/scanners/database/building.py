@@ -16,10 +16,10 @@ from pathlib import Path
 
 from preverify.model import strict_json
 from preverify.model.errors import BadInput, MalformedEvidence
-from preverify.scanners.database import APPLICATION_ID, FORMAT, TABLES
-from preverify.scanners.osv import MAX_RECORD, Affected, Record, is_cve, moment, read
-from preverify.scanners.ranges import in_ranges
-from preverify.scanners.versions import Unorderable
+from preverify.scanners.database.file import APPLICATION_ID, FORMAT, TABLES
+from preverify.scanners.database.osv import MAX_RECORD, Affected, Record, is_cve, moment, read
+from preverify.scanners.packages.ranges import in_ranges
+from preverify.scanners.packages.versions import Unorderable
 
 MAX_RATIO = 100
 MAX_RECORDS = 5_000_000

@@ -8,7 +8,7 @@ from functools import lru_cache
 from packageurl import PackageURL
 
 from preverify.model.errors import PreverifyError
-from preverify.scanners.versions import family
+from preverify.scanners.packages.versions import family
 
 MAX_PURL = 4096
 _PEP_503 = re.compile(r"[-_.]+")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from preverify.model.contents import Content, Inventory, Scan
-from preverify.scanners.purls import Unmatchable, named
-from preverify.scanners.versions import family
+from preverify.scanners.packages.purls import Unmatchable, named
+from preverify.scanners.packages.versions import family
 
 _BOTH = ("old", "new")
 _PACKAGES = """

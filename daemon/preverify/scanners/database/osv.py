@@ -11,8 +11,8 @@ from preverify.model.contents import Severity
 from preverify.model.cvss import base_score, severity_of
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
-from preverify.scanners.purls import normal_name
-from preverify.scanners.versions import family
+from preverify.scanners.packages.purls import normal_name
+from preverify.scanners.packages.versions import family
 
 MAX_RECORD = 16 << 20
 _MAX_KEYS = 1_000_000

@@ -13,8 +13,8 @@ from univers.rpm import RpmVersion as _Rpm
 from univers.versions import PypiVersion as _PyPI
 
 from preverify.model.errors import PreverifyError
-from preverify.scanners.maven import MavenVersion
-from preverify.scanners.orderings import apk_key, go_key, packagist_key, semver_key
+from preverify.scanners.packages.maven import MavenVersion
+from preverify.scanners.packages.orderings import apk_key, go_key, packagist_key, semver_key
 
 MAX_VERSION = 256
 _PLAIN = re.compile(r"[\x21-\x7e]+")

@@ -15,8 +15,8 @@ from pathlib import Path
 from preverify.model import strict_json
 from preverify.model.digest import Digest
 from preverify.model.errors import BadInput, MalformedEvidence
-from preverify.scanners.database import Database
-from preverify.scanners.osv import moment
+from preverify.scanners.database.file import Database
+from preverify.scanners.database.osv import moment
 
 _POINTER = "current.json"
 _MAX_POINTER = 64 << 10

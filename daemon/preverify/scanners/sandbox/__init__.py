@@ -1,0 +1,1 @@
+"""An external scanner shut in: one run over one image on disk."""
