@@ -16,7 +16,7 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Outcome, Verdict
 from preverify.policy.decide import decide
-from preverify.policy.images import ImageFacts, image_facts
+from preverify.policy.demands.images import ImageFacts, image_facts
 from support import registries
 from support.policies import NOW, new_id, policy_set, policy_text
 from support.registry_clients import remote

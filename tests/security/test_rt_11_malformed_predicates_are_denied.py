@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from preverify.model.verdicts import Outcome, Verdict
-from preverify.policy.attestation_types import TYPES
+from preverify.policy.demands.attestation_types import TYPES
 from support import signed
 from support.deciding import decide
 from support.predicates import GONE, changed, document, minimal

@@ -11,8 +11,9 @@ from preverify.admission.question import MAX_IMAGES
 from preverify.model.contents import MAX_ENTRIES
 from preverify.observe.catalogue import MAX_SERIES
 from preverify.observe.logs import MAX_FIELD_BYTES
-from preverify.policy import cel, documents, exceptions, images, license_expressions, policies, purls
+from preverify.policy import cel, documents, exceptions, policies
 from preverify.policy.cel import bounds, facts
+from preverify.policy.demands import images, license_expressions, purls
 from preverify.policy.rules import combined
 from preverify.registry.client import Limits
 from preverify.registry.gather import GatherLimits

@@ -7,13 +7,13 @@ import pytest
 
 from preverify.model.errors import BadConfiguration
 from preverify.model.verdicts import Mode
-from preverify.policy.attestation_types import TYPES, covers, kind_of
 from preverify.policy.builders import Accepted
+from preverify.policy.demands.attestation_types import TYPES, covers, kind_of
+from preverify.policy.demands.provenance import ProvenanceDemand
+from preverify.policy.demands.summaries import SummaryDemand
 from preverify.policy.policies import PolicySet, canonical_json
-from preverify.policy.provenance import ProvenanceDemand
 from preverify.policy.rules.attestation import AttestedBy
 from preverify.policy.rules.evidence import Look
-from preverify.policy.summaries import SummaryDemand
 from preverify.verify.predicates import READERS
 from support.policies import one_policy, policy_set, policy_text
 from support.predicates import found

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from preverify.policy.distributions import BUILT_IN, ends, entry
+from preverify.policy.demands.distributions import BUILT_IN, ends, entry
 
 
 @pytest.mark.parametrize(

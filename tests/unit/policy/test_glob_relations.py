@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preverify.model import globs
-from preverify.policy.glob_relations import covers, meet
+from preverify.policy.lint.glob_relations import covers, meet
 
 TEXTS = ["".join(each) for n in range(6) for each in product("a/", repeat=n)]
 PIECES = st.lists(st.sampled_from(["a", "/", "*", "**"]), min_size=1, max_size=5).map("".join)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from preverify.model.evidence import Flaw
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome
-from preverify.policy.images import ConfigFacts, ImageFacts, ManifestFacts, Unread, image_facts, manifest_facts
+from preverify.policy.demands.images import ConfigFacts, ImageFacts, ManifestFacts, Unread, image_facts, manifest_facts
 from support.configured import document, image, index
 from support.policies import not_obtained
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preverify.policy.license_expressions import MAX_DEPTH, Judged, check_entry, is_known, terms
+from preverify.policy.demands.license_expressions import MAX_DEPTH, Judged, check_entry, is_known, terms
 
 D, U, A = Judged.DENIED, Judged.UNKNOWN, Judged.ALLOWED
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from preverify.model.findings import Signing
 from preverify.policy.builders import BUILDERS, Accepted
-from preverify.policy.provenance import ProvenanceDemand, is_version, written
+from preverify.policy.demands.provenance import ProvenanceDemand, is_version, written
 from support.predicates import GONE, certified, changed, document, found, workflow
 
 GENERATOR = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from packageurl import PackageURL
 
 from preverify.model.contents import Component
-from preverify.policy.purls import Pattern, Patterns, few, meant, patterns, read, same, versions
+from preverify.policy.demands.purls import Pattern, Patterns, few, meant, patterns, read, same, versions
 
 
 def names(pattern: str, purl: str, version: str = "") -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from preverify.policy.secrets import FORMS, secret_in
+from preverify.policy.demands.secrets import FORMS, secret_in
 
 BY_NAME = "a secret by its name"
 

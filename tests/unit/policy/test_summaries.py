@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preverify.model.verdicts import RuleResult
+from preverify.policy.demands.summaries import SummaryDemand
 from preverify.policy.rules.evidence import Look
-from preverify.policy.summaries import SummaryDemand
 from support.policies import SUBJECT, one_policy
 from support.predicates import GONE, changed, document, found
 

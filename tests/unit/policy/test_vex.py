@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from preverify.model.contents import Vex, VexStatement, Vulnerability
-from preverify.policy.vex import Hearing, Silence, Voice, identities
+from preverify.policy.demands.vex import Hearing, Silence, Voice, identities
 from support.policies import NOW, REPOSITORY, SUBJECT
 from support.scans import HOUR, OPENSSL, found, says
 

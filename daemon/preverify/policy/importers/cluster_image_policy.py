@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from preverify.model.strict_yaml import Document
-from preverify.policy.attestation_types import known_type
+from preverify.policy.demands.attestation_types import known_type
 from preverify.policy.importers.combine import Rules, any_of
 from preverify.policy.importers.draft import DENY, PASS, File, PolicyDraft, Remarks, Root, Who
 from preverify.policy.importers.fields import Fields, ReadFile, kubernetes, member, object_name, whole

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from preverify.model.strict_yaml import Document
-from preverify.policy.attestation_types import known_type
+from preverify.policy.demands.attestation_types import known_type
 from preverify.policy.importers.combine import Rules
 from preverify.policy.importers.draft import DENY, PolicyDraft, Remarks
 from preverify.policy.importers.fields import Fields, ReadFile, kubernetes, member, whole

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from preverify.model.strict_yaml import Document
-from preverify.policy.attestation_types import known_type
+from preverify.policy.demands.attestation_types import known_type
 from preverify.policy.importers.combine import Rules, at_least
 from preverify.policy.importers.draft import DENY, Form, PolicyDraft, Remarks
 from preverify.policy.importers.fields import Fields, ReadFile, kubernetes, member, whole

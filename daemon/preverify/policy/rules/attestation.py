@@ -9,12 +9,12 @@ from preverify.model.findings import Claim, Finding
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, RuleResult
-from preverify.policy.attestation_types import TYPES, covers
-from preverify.policy.provenance import ProvenanceDemand
+from preverify.policy.demands.attestation_types import TYPES, covers
+from preverify.policy.demands.provenance import ProvenanceDemand
+from preverify.policy.demands.summaries import SummaryDemand
 from preverify.policy.quorum import Quorum, Signer
 from preverify.policy.rules.attestation_spec import AttestationSpec
 from preverify.policy.rules.evidence import Demand, Look, Shortfall, conclude
-from preverify.policy.summaries import SummaryDemand
 
 __all__ = ["TYPES", "AttestationSpec", "AttestedBy"]
 

@@ -9,11 +9,11 @@ import rfc8785
 from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
 
 from preverify.model.verdicts import Mode
-from preverify.policy.attestation_types import PROVENANCE, SUMMARY, TYPES, kind_of, known_type
 from preverify.policy.builders import Accepted
-from preverify.policy.provenance import ProvenanceDemand, is_version, written
+from preverify.policy.demands.attestation_types import PROVENANCE, SUMMARY, TYPES, kind_of, known_type
+from preverify.policy.demands.provenance import ProvenanceDemand, is_version, written
+from preverify.policy.demands.summaries import SummaryDemand, build_level
 from preverify.policy.quorum import BySpec, Resolve
-from preverify.policy.summaries import SummaryDemand, build_level
 from preverify.policy.wire import DigestWord, Part, in_seconds, whole_seconds
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.reference import Reference
 from preverify.model.verdicts import Mode, Outcome, RuleResult
+from preverify.policy.demands.images import ManifestFacts, Unread, manifest_facts
 from preverify.policy.image_globs import ImageGlob
-from preverify.policy.images import ManifestFacts, Unread, manifest_facts
 from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.results import result

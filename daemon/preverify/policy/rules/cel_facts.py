@@ -9,16 +9,16 @@ from preverify.model.contents import Inventory, Scan, Vulnerability
 from preverify.model.findings import Claim, Finding
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.attestation_types import kind_of
-from preverify.policy.images import ConfigFacts, ManifestFacts, Unread, image_facts, manifest_facts
+from preverify.policy.demands.attestation_types import kind_of
+from preverify.policy.demands.images import ConfigFacts, ManifestFacts, Unread, image_facts, manifest_facts
+from preverify.policy.demands.scan_sources import Sources, Unjudged
+from preverify.policy.demands.vex import identities
+from preverify.policy.demands.vulnerabilities import Enriched
 from preverify.policy.quorum import Quorum
 from preverify.policy.rules.evidence import Look, earliest
 from preverify.policy.rules.gleaning import Gleaned, glean, latest
 from preverify.policy.rules.inventories import Inventories, part_of_it
 from preverify.policy.rules.results import Named, result
-from preverify.policy.scan_sources import Sources, Unjudged
-from preverify.policy.vex import identities
-from preverify.policy.vulnerabilities import Enriched
 
 SIGNATURES, ATTESTATIONS, COMPONENTS, VULNERABILITIES = "signatures", "attestations", "components", "vulnerabilities"
 EVIDENCE = frozenset({SIGNATURES, ATTESTATIONS, COMPONENTS, VULNERABILITIES})

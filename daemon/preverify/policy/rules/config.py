@@ -9,13 +9,13 @@ from preverify.model import globs
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.images import ConfigFacts, ManifestFacts, Unread, image_facts
+from preverify.policy.demands.images import ConfigFacts, ManifestFacts, Unread, image_facts
+from preverify.policy.demands.secrets import secret_in
 from preverify.policy.patterns import pattern
 from preverify.policy.quorum import Quorum, Signer
 from preverify.policy.rules.config_spec import ConfigSpec, Ports, ports
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.results import result
-from preverify.policy.secrets import secret_in
 
 __all__ = ["ConfigSpec", "Configured"]
 

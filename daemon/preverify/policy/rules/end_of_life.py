@@ -13,8 +13,8 @@ from preverify.model.findings import Claim
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.attestation_types import TYPES, covers
-from preverify.policy.distributions import BUILT_IN, ends, entry
+from preverify.policy.demands.attestation_types import TYPES, covers
+from preverify.policy.demands.distributions import BUILT_IN, ends, entry
 from preverify.policy.places import Path
 from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Look, earliest

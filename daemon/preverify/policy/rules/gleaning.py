@@ -10,13 +10,13 @@ from preverify.model.evidence import Format
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome, RuleResult
-from preverify.policy.attestation_types import TYPES, covers
+from preverify.policy.demands.attestation_types import TYPES, covers
+from preverify.policy.demands.scan_sources import Sources, Unjudged
+from preverify.policy.demands.vulnerabilities import Counted
 from preverify.policy.quorum import Quorum
 from preverify.policy.rules.evidence import Demand, Look, conclude, earliest
 from preverify.policy.rules.inventories import part_of_it
-from preverify.policy.scan_sources import Sources, Unjudged
 from preverify.policy.shortfall import Shortfall
-from preverify.policy.vulnerabilities import Counted
 
 _SCANS = TYPES["vuln"]
 _BILLS = (*TYPES["spdx"], *TYPES["cyclonedx"])

@@ -11,13 +11,13 @@ from preverify.model.findings import Claim, Finding
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.attestation_types import PROVENANCE, TYPES, covers
-from preverify.policy.images import Unread, image_facts, said
+from preverify.policy.demands.attestation_types import PROVENANCE, TYPES, covers
+from preverify.policy.demands.images import Unread, image_facts, said
+from preverify.policy.demands.summaries import SKEW
 from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
 from preverify.policy.rules.attestation_spec import Age
 from preverify.policy.rules.evidence import Demand, Look, Shortfall, conclude, earliest
 from preverify.policy.rules.results import result
-from preverify.policy.summaries import SKEW
 from preverify.policy.wire import Part
 
 

@@ -13,7 +13,7 @@ from preverify.model.findings import Claim, Finding
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.attestation_types import TYPES, covers
+from preverify.policy.demands.attestation_types import TYPES, covers
 from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Demand, Look, conclude
 from preverify.policy.rules.results import Named, result

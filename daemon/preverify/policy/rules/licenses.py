@@ -11,8 +11,8 @@ from preverify.model.contents import Component, Inventory
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, RuleResult
-from preverify.policy import purls
-from preverify.policy.license_expressions import Judged, check_entry, terms
+from preverify.policy.demands import purls
+from preverify.policy.demands.license_expressions import Judged, check_entry, terms
 from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.inventories import Inventories, InventoriesSpec

@@ -10,8 +10,8 @@ from preverify.model.contents import Component, Inventory
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, RuleResult
-from preverify.policy import purls
-from preverify.policy.purls import Pattern, few
+from preverify.policy.demands import purls
+from preverify.policy.demands.purls import Pattern, few
 from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.inventories import Inventories, InventoriesSpec

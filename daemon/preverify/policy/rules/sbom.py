@@ -12,14 +12,14 @@ from preverify.model.durations import format_duration
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, RuleResult
-from preverify.policy.license_expressions import is_known
-from preverify.policy.purls import few
+from preverify.policy.demands.license_expressions import is_known
+from preverify.policy.demands.purls import few
+from preverify.policy.demands.summaries import SKEW
 from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.attestation_spec import Age
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.inventories import Inventories, InventoriesSpec, part_of_it
 from preverify.policy.shortfall import Shortfall
-from preverify.policy.summaries import SKEW
 from preverify.policy.wire import distinct
 
 _Format = Literal["spdx", "cyclonedx"]

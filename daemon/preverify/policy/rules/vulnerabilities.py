@@ -10,15 +10,15 @@ from preverify.model.evidence import Unobtained
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.limits import Limits
+from preverify.policy.demands.limits import Limits
+from preverify.policy.demands.scan_sources import Sources, Unjudged
+from preverify.policy.demands.vex import Hearing, Voice
+from preverify.policy.demands.vulnerabilities import Judgement, judge, worst_first
 from preverify.policy.quorum import Quorum, Signer
 from preverify.policy.rules.evidence import Look, earliest
 from preverify.policy.rules.gleaning import Gleaned, attested, glean, latest
 from preverify.policy.rules.results import result
 from preverify.policy.rules.vulnerabilities_spec import VulnerabilitiesSpec
-from preverify.policy.scan_sources import Sources, Unjudged
-from preverify.policy.vex import Hearing, Voice
-from preverify.policy.vulnerabilities import Judgement, judge, worst_first
 
 __all__ = ["Vulnerabilities", "VulnerabilitiesSpec"]
 

@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from preverify.model.contents import Severity
 from preverify.model.verdicts import Mode
-from preverify.policy.limits import Limits
+from preverify.policy.demands.limits import Limits
+from preverify.policy.demands.scan_sources import Sources, Unjudged
 from preverify.policy.quorum import BySpec, Resolve
 from preverify.policy.rules.attestation_spec import Age
-from preverify.policy.scan_sources import Sources, Unjudged
 from preverify.policy.wire import Part
 
 if TYPE_CHECKING:

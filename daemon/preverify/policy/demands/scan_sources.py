@@ -8,9 +8,9 @@ from enum import StrEnum
 from preverify.model.contents import Inventory, Scan
 from preverify.model.durations import format_duration
 from preverify.model.reasons import Reason
+from preverify.policy.demands.summaries import SKEW
 from preverify.policy.quorum import Quorum
 from preverify.policy.shortfall import Shortfall
-from preverify.policy.summaries import SKEW
 
 _SINGLE = frozenset(("cargo", "composer", "gem", "generic", "github", "golang", "hex", "maven", "npm", "nuget", "pypi"))
 """Kinds of purls of which one may be unknown without all of its neighbours: no packages of an operating system."""

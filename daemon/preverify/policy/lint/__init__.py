@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from preverify.model.anchors import Action, KeyAnchor, NotationAnchor
 from preverify.model.reference import is_repository_path
 from preverify.model.verdicts import Mode
-from preverify.policy.glob_relations import covers, meet
-from preverify.policy.lint_exceptions import about_exceptions
-from preverify.policy.lint_rules import about_identity, about_rules
+from preverify.policy.lint.glob_relations import covers, meet
+from preverify.policy.lint.of_exceptions import about_exceptions
+from preverify.policy.lint.of_rules import about_identity, about_rules
+from preverify.policy.lint.remarks import Level, Lint
+from preverify.policy.lint.remarks import remark as _remark_on
 from preverify.policy.policies import Policy, PolicySet, canonical_json
-from preverify.policy.remarks import Level, Lint
-from preverify.policy.remarks import remark as _remark_on
 from preverify.policy.signers import Signer
 
 __all__ = ["Level", "Lint", "lint"]

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 from preverify.model.verdicts import Mode
-from preverify.policy.glob_relations import covers, meet
-from preverify.policy.implications import contradicts, implies, needs_signed
+from preverify.policy.lint.glob_relations import covers, meet
+from preverify.policy.lint.implications import contradicts, implies, needs_signed
+from preverify.policy.lint.remarks import Level, Lint, remark
 from preverify.policy.policies import Policy
-from preverify.policy.remarks import Level, Lint, remark
 from preverify.policy.rules import Rule
 from preverify.policy.rules.attestation import AttestedBy
 from preverify.policy.rules.combined import Not, Several

@@ -1,7 +1,7 @@
 """What follows from what: whether an image that satisfies one rule certainly satisfies another."""
 
 from preverify.model.needs import Need
-from preverify.policy.provenance import ProvenanceDemand
+from preverify.policy.demands.provenance import ProvenanceDemand
 from preverify.policy.quorum import Quorum
 from preverify.policy.rules import Rule
 from preverify.policy.rules.attestation import AttestedBy

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from preverify.model.needs import Need
 from preverify.policy.exceptions import PolicyException, State
-from preverify.policy.glob_relations import meet
+from preverify.policy.lint.glob_relations import meet
+from preverify.policy.lint.remarks import Level, Lint, remark
 from preverify.policy.policies import Policy, PolicySet
-from preverify.policy.remarks import Level, Lint, remark
 
 SOON = timedelta(days=7)
 _OF_SCANS = frozenset({Need.SCAN, Need.MATCHES})

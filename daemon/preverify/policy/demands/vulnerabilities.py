@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from preverify.model.contents import Scan, Severity, Vulnerability
-from preverify.policy.limits import Limits
-from preverify.policy.summaries import SKEW
-from preverify.policy.vex import CVE, Silence, identities
+from preverify.policy.demands.limits import Limits
+from preverify.policy.demands.summaries import SKEW
+from preverify.policy.demands.vex import CVE, Silence, identities
 
 _RANK: Mapping[Severity, int] = {each: rank for rank, each in enumerate(Severity)}
 _HIGHEST: Mapping[Severity, float] = {

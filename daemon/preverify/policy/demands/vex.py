@@ -9,7 +9,7 @@ from packageurl import PackageURL
 
 from preverify.model.contents import Vex, VexStatement, VexStatus, Vulnerability
 from preverify.model.reference import Subject
-from preverify.policy.summaries import SKEW
+from preverify.policy.demands.summaries import SKEW
 
 _TAKES_AWAY = frozenset({VexStatus.NOT_AFFECTED, VexStatus.FIXED})
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
