@@ -83,6 +83,7 @@ def test_what_was_read_of_a_document_is_unpacked_to_its_cap(monkeypatch: pytest.
         gzip.compress(b"x") + gzip.compress(b"y"),
         b"\x1f\x8b" + b"\xff" * 100,
     ],
+    ids=["empty", "only the mark", "cut short", "more behind it", "two streams", "no stream"],
 )
 def test_gzip_that_is_not_one_whole_stream_is_refused(packed: bytes) -> None:
     """Two streams would be one to some readers and another to others."""

@@ -148,9 +148,10 @@ def test_scores_are_read_with_and_without_gzip(tmp_path: Path) -> None:
         (b"#model_version:v1,score_date:2026-01-02T00:00:00+0000\ncve,epss\nGHSA-1,0.5\n", "line 3"),
         (b"#model_version:v1\ncve,epss\nCVE-2999-0001,0.5\n", "does not say its date"),
         ("#ä\ncve,epss\n".encode(), "is no CSV file"),
-        (gzip.compress(b"x")[:-6], "cannot be unpacked"),
+        (gzip.compress(b"x", mtime=0)[:-6], "cannot be unpacked"),
         (gzip.compress(b"#" * (8 << 20)), "more than 100 times as large"),
     ],
+    ids=["empty", "no mark", "over one", "no number", "no score", "no CVE", "no date", "no ASCII", "cut", "bomb"],
 )
 def test_half_a_file_of_scores_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
     path = tmp_path / "epss.csv"
