@@ -121,3 +121,16 @@ class Metadata(Part):
     """How the document is named."""
 
     name: Name
+
+
+def deny_or_allow(deny: tuple[str, ...] | None, allow: tuple[str, ...] | None) -> None:
+    """Check the two lists of a demand that denies some and allows others.
+
+    Raises:
+        ValueError: neither is written, or something stands in both.
+    """
+    if deny is None and allow is None:
+        raise ValueError("neither denies nor allows anything, expected deny: […], allow: […] or both")
+    both = {*(deny or ())} & {*(allow or ())}
+    if both:
+        raise ValueError(f"{min(both)[:80]!r} is both denied and allowed; what is denied is never allowed")

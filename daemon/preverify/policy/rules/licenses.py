@@ -18,7 +18,7 @@ from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.inventories import Inventories, InventoriesSpec
 from preverify.policy.rules.packages import PurlPatterns
 from preverify.policy.shortfall import Shortfall
-from preverify.policy.wire import distinct
+from preverify.policy.wire import deny_or_allow, distinct
 
 _List = Field(min_length=1, max_length=10_000, strict=False)
 _Denied = Annotated[tuple[Annotated[str, AfterValidator(partial(check_entry, free=False))], ...], _List]
@@ -40,11 +40,7 @@ class LicensesSpec(InventoriesSpec):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.deny is None and self.allow is None:
-            raise ValueError("neither denies nor allows anything, expected deny: […], allow: […] or both")
-        both = {*(self.deny or ())} & {*(self.allow or ())}
-        if both:
-            raise ValueError(f"{min(both)[:80]!r} is both denied and allowed; what is denied is never allowed")
+        deny_or_allow(self.deny, self.allow)
         return self
 
     def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> "Licensed":

@@ -16,7 +16,7 @@ from preverify.policy.quorum import Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.inventories import Inventories, InventoriesSpec
 from preverify.policy.shortfall import Shortfall
-from preverify.policy.wire import distinct
+from preverify.policy.wire import deny_or_allow, distinct
 
 _DENIED = "not allowed"
 _UNSURE = "named without what has to be compared (a package URL, a version)"
@@ -41,11 +41,7 @@ class PackagesSpec(InventoriesSpec):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.deny is None and self.allow is None:
-            raise ValueError("neither denies nor allows anything, expected deny: […], allow: […] or both")
-        both = {*(self.deny or ())} & {*(self.allow or ())}
-        if both:
-            raise ValueError(f"{min(both)[:80]!r} is both denied and allowed; what is denied is never allowed")
+        deny_or_allow(self.deny, self.allow)
         return self
 
     def compile(self, *, name: str, mode: Mode, quorum: Resolve) -> "Contained":
