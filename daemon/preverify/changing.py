@@ -22,7 +22,7 @@ from preverify.model.reference import Subject
 from preverify.model.verdicts import Outcome, Verdict
 from preverify.pipeline import Standing, gather_for, publication, standings
 from preverify.policy.decide import decide
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.policy.simulate import Known, Report, compare
 from preverify.ports import (
     Clock,

@@ -11,7 +11,7 @@ from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.reference import Reference, Subject
 from preverify.model.verdicts import Outcome, RuleResult, Verdict
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.ports import (
     Clock,
     History,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from preverify.model.digest import Digest
 from preverify.model.needs import Need
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.ports import Clock, History, Job, JobKind, Marks, Work
 
 MARK = "vulnerability-database"

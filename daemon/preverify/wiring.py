@@ -36,7 +36,8 @@ from preverify.observe import (
     share,
 )
 from preverify.observe.exceptions import exception_figures
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.policy.policy_tests import SUFFIXES
 from preverify.policy.trust_documents import ListFiles, ReadFile, ReadRoot, RootRequest, TrustDocument
 from preverify.ports import Layout, Registry, Revocations, Scanner, Signing

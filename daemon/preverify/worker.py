@@ -15,7 +15,7 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Outcome
 from preverify.policy.decide import undecided
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.ports import (
     Bell,
     Clock,

@@ -16,7 +16,7 @@ from preverify.model.digest import Digest
 from preverify.model.evidence import Gathered, Image
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import AnswerState, Outcome, PolicyAnswer
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.ports import Change, GenerationState, SubjectState, TagState
 from preverify.settings import Listen
 from preverify.store import Store

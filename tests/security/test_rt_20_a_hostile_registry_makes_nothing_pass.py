@@ -19,7 +19,8 @@ from preverify.model.errors import BadInput, MalformedEvidence, NotFound, Unavai
 from preverify.model.evidence import Image
 from preverify.model.reference import Reference, Repository, Subject
 from preverify.model.verdicts import Outcome, Verdict
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.registry.client import Limits
 from preverify.registry.engine import Timeouts
 from support import notary, pki, signed

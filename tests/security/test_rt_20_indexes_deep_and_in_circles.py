@@ -13,7 +13,8 @@ from preverify.model.errors import MalformedEvidence
 from preverify.model.reasons import Reason
 from preverify.model.reference import Reference, Repository
 from preverify.model.verdicts import Verdict
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.registry.layout import LayoutRegistry
 from preverify.settings import Source
 from support import registries

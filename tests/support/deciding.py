@@ -10,7 +10,8 @@ from preverify import pipeline
 from preverify.model.evidence import Evidence, Gathered, Image, Unobtained
 from preverify.model.revocation import Wanted
 from preverify.model.verdicts import Verdict
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.policy.trust_documents import ReadRoot
 from support import fixtures
 from support.clock import Stopped

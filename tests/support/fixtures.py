@@ -24,7 +24,7 @@ from preverify.model.findings import Finding
 from preverify.model.reference import Repository, Subject
 from preverify.model.revocation import RevocationKind, Wanted
 from preverify.model.trust import Trust
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.registry.layout import LayoutRegistry
 from preverify.settings import Source
 from preverify.verify import verify

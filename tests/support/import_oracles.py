@@ -10,8 +10,8 @@ from preverify.clock import SystemClock
 from preverify.commands.verify import source_of
 from preverify.model.errors import MalformedEvidence
 from preverify.model.reference import Reference
-from preverify.policy.documents import PolicySet
 from preverify.policy.importers import Imported
+from preverify.policy.policies import PolicySet
 from preverify.ports import Registry
 from preverify.registry.layout import LayoutRegistry
 from preverify.settings import Settings, Source

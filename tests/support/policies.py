@@ -13,8 +13,8 @@ from preverify.model.findings import Claim, Finding, Step
 from preverify.model.keys import TrustedKey
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
-from preverify.policy.documents import PolicySet, load
-from preverify.policy.policies import Policy
+from preverify.policy.documents import load
+from preverify.policy.policies import Policy, PolicySet
 
 NOW = datetime(2026, 1, 2, 10, 0, tzinfo=UTC)
 REPOSITORY = Repository("registry.example", "shop/api")

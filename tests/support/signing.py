@@ -8,7 +8,8 @@ from pathlib import Path
 
 from preverify import pipeline
 from preverify.model.reference import Reference, Repository
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.ports import Clock, Registry
 from preverify.registry.layout import LayoutRegistry
 from preverify.settings import Source

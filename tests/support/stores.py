@@ -18,7 +18,7 @@ from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Outcome, RuleResult, Verdict
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.ports import Recording
 from preverify.store import Store, open_store
 from preverify.store.upgrade import upgrade

@@ -32,7 +32,8 @@ from preverify.model.digest import Digest
 from preverify.model.errors import PreverifyError
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Mode, PolicyAnswer
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.ports import Change, GenerationState, SubjectState
 
 _REPOSITORY = Repository("registry.example", "bench/app")

@@ -22,7 +22,8 @@ from preverify.model.findings import Claim, Finding, Step
 from preverify.model.keys import TrustedKey
 from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.policy.simulate import Known, compare
 from preverify.ports import Recording
 from preverify.store import Store, open_store, upgrade

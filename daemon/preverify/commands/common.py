@@ -19,7 +19,7 @@ from preverify.clock import SystemClock
 from preverify.model.reference import Subject
 from preverify.model.verdicts import Answer, AnswerState, Verdict
 from preverify.policy.answers import compose, policy_answer
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.settings import Settings
 
 DEFAULT_CONFIG = Path("/etc/preverify/preverify.yaml")

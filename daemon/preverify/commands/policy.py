@@ -12,10 +12,9 @@ from preverify.clock import SystemClock
 from preverify.commands import policy_exceptions, policy_import, policy_test
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, short, table
 from preverify.model.errors import BadConfiguration
-from preverify.policy.documents import PolicySet
 from preverify.policy.lint import Level, lint
 from preverify.policy.owners import Owners
-from preverify.policy.policies import Policy
+from preverify.policy.policies import Policy, PolicySet
 from preverify.policy.rules import Rule
 from preverify.policy.simulate import Difference, Effect, Report
 from preverify.ports import Generations

@@ -9,8 +9,8 @@ import typer
 from preverify import wiring
 from preverify.clock import SystemClock
 from preverify.commands.common import ConfigOption, Exit, Output, OutputOption, emit, load_settings, table
-from preverify.policy.documents import PolicySet
 from preverify.policy.exceptions import PolicyException, State
+from preverify.policy.policies import PolicySet
 
 
 def exceptions_command(

@@ -18,7 +18,7 @@ from preverify.model.errors import BadConfiguration, MalformedEvidence, NotFound
 from preverify.model.reference import Reference, Subject
 from preverify.model.tags import Tags
 from preverify.policy.answers import compose, policy_answer
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.policy.policy_tests import (
     SUFFIXES,
     CaseSpec,

@@ -20,7 +20,7 @@ from preverify.commands.common import (
 )
 from preverify.model.evidence_tags import is_evidence_tag
 from preverify.model.verdicts import AnswerState
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.ports import History
 
 NAME = "tags"

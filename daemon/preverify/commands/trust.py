@@ -27,7 +27,7 @@ from preverify.model.anchors import KeyAnchor
 from preverify.model.durations import parse_duration
 from preverify.model.errors import BadInput, Unavailable
 from preverify.model.trust import epoch_of
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.policy.signers import KeyIdentity
 from preverify.policy.trust_documents import BUILT_IN, RootRequest, names_of_roots, requests
 from preverify.settings import Settings, read_bounded

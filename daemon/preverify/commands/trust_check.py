@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from preverify import wiring
 from preverify.model.errors import BadConfiguration, Unavailable
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.policy.signers import KeyIdentity
 from preverify.policy.trust_documents import ReadRoot, RootRequest, compile_trust, names_of_roots
 from preverify.settings import Settings

@@ -14,8 +14,7 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Reference, Repository, Subject, registry_host
 from preverify.model.verdicts import Answer, AnswerState, PolicyAnswer
 from preverify.policy.answers import compose, worst
-from preverify.policy.documents import PolicySet
-from preverify.policy.policies import Policy
+from preverify.policy.policies import Policy, PolicySet
 from preverify.ports import Clock
 from preverify.settings import Listen
 

@@ -34,8 +34,6 @@ from preverify.policy.trust_documents import (
     unknown_root,
 )
 
-__all__ = ["PolicySet", "load"]
-
 MAX_POLICIES = 5_000
 _NAMESPACE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-*")
 

@@ -15,8 +15,7 @@ from preverify.model.reference import Subject
 from preverify.model.strict_json import parse as parse_json
 from preverify.model.verdicts import Outcome, RuleResult, Verdict
 from preverify.policy.decide import decide
-from preverify.policy.documents import PolicySet
-from preverify.policy.policies import Policy
+from preverify.policy.policies import Policy, PolicySet
 from preverify.policy.rules.evidence import earliest
 from preverify.ports import Clock, GenerationRow, Generations, History, SignedStatement, Statements, StoredStatement
 from preverify.signing.journal import Journal

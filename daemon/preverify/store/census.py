@@ -11,7 +11,7 @@ from preverify.model.evidence_tags import is_evidence_tag
 from preverify.model.reference import Repository
 from preverify.model.verdicts import Answer, AnswerState, PolicyAnswer
 from preverify.policy.answers import compose
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.ports import CensusRows, SweepMark, TagCount
 from preverify.store import tables as t
 from preverify.store.engine import reading

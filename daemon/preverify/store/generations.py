@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, func, insert, literal, select, update
 
 from preverify.model.errors import BadInput
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.ports import GenerationRow
 from preverify.store import tables as t
 from preverify.store.audit import note

@@ -8,7 +8,7 @@ import pytest
 from preverify import changing, pipeline, wiring
 from preverify.commands.app import run
 from preverify.commands.policy import exit_for
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.policy.simulate import Effect
 from preverify.ports import Recording
 from preverify.settings import load

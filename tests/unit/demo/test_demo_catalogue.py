@@ -15,7 +15,7 @@ from preverify.demo.content import Content, digest_of
 from preverify.demo.registry import Registry
 from preverify.model.reference import Repository
 from preverify.model.verdicts import AnswerState, Outcome
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.registry import open_source
 from preverify.scanners.database.holding import Holding
 from preverify.scanners.database.pulling import pull

@@ -22,7 +22,7 @@ from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Answer
 from preverify.policy import documents, policy_tests
 from preverify.policy.answers import compose, policy_answer
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.policy.policy_tests import PolicyTestDocument
 from preverify.policy.rules import SPECS
 from preverify.policy.schema import KINDS

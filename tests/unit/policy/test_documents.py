@@ -8,7 +8,8 @@ from preverify.model.anchors import KeyAnchor
 from preverify.model.errors import BadConfiguration
 from preverify.model.reference import Repository
 from preverify.policy import documents
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from support.policies import ATTESTED, SIGNED, SIGNERS, key, policy_set, policy_text, read_file
 
 ROOT = Path(__file__).resolve().parents[3]

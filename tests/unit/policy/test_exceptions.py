@@ -17,8 +17,8 @@ from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import Mode, Outcome, RuleResult, Verdict
 from preverify.policy.answers import compose, part_of
 from preverify.policy.decide import decide
-from preverify.policy.documents import PolicySet
 from preverify.policy.exceptions import PolicyException, excused
+from preverify.policy.policies import PolicySet
 from support.policies import (
     NOW,
     REPOSITORY,

@@ -13,8 +13,9 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.model.trust import KEYS_ONLY
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
 from preverify.policy.lint import lint
+from preverify.policy.policies import PolicySet
 from preverify.policy.quorum import Quorum
 from preverify.policy.rules.evidence import Look
 from preverify.policy.rules.signature import SignedBy

@@ -2,9 +2,10 @@
 
 import pytest
 
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
 from preverify.policy.lint import Level, lint
 from preverify.policy.lint.implications import contradicts, implies, needs_signed
+from preverify.policy.policies import PolicySet
 from preverify.policy.rules import Rule
 from preverify.trust import read_built_in
 from support.policies import NOW, SIGNERS, one_policy, policy_set, policy_text, read_file

@@ -10,7 +10,8 @@ from sqlalchemy import update
 
 from preverify import changing, concluding
 from preverify.model.verdicts import Outcome
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.policy.simulate import Effect, Report
 from preverify.store import tables as t
 from support.daemon import image, new_key, public_pem, sign

@@ -11,7 +11,8 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Repository, Subject
 from preverify.model.trust import KEYS_ONLY, Trust
 from preverify.model.verdicts import Outcome, RuleResult, Verdict
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.ports import Layout, Recording, StoredStatement
 from support.values import digest_of_number
 

@@ -14,7 +14,8 @@ from preverify.demo.content import Manifest, digest_of
 from preverify.lookup import Answerer, Reader, Writer, tail
 from preverify.model.digest import Digest
 from preverify.model.verdicts import Answer, Outcome
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.ports import Job, JobKind
 from preverify.settings import Listen
 from support import working

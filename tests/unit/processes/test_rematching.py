@@ -11,7 +11,8 @@ from preverify import changing, rematching
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.scanners.database.building import build
 from preverify.scanners.database.changes import changed
 from preverify.scanners.database.holding import Holding

@@ -16,7 +16,8 @@ from preverify.demo.content import Manifest, digest_of
 from preverify.model.evidence import Format
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome
-from preverify.policy.documents import PolicySet, load
+from preverify.policy.documents import load
+from preverify.policy.policies import PolicySet
 from preverify.scanners import SCANNERS
 from preverify.scanners.database.building import build
 from preverify.scanners.database.holding import Holding

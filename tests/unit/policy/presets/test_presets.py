@@ -9,8 +9,8 @@ import pytest
 from preverify.model.errors import BadConfiguration
 from preverify.model.findings import Finding
 from preverify.model.verdicts import Outcome
-from preverify.policy.documents import PolicySet, load
-from preverify.policy.policies import Policy
+from preverify.policy.documents import load
+from preverify.policy.policies import Policy, PolicySet
 from preverify.policy.rules.evidence import Look
 from preverify.trust import read_built_in
 from support.policies import SIGNERS, policy_text, read_file, signature

@@ -16,7 +16,7 @@ from preverify.model.findings import Claim, Finding, Step
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.policy.rules import NESTED, SPECS, Rule
 from preverify.policy.rules.combined import MAX_DEMANDS, Not, Several
 from preverify.policy.rules.evidence import Look

@@ -8,7 +8,7 @@ from preverify.model.errors import BadConfiguration
 from preverify.model.findings import Finding
 from preverify.model.reference import Repository, Subject
 from preverify.model.verdicts import RuleResult
-from preverify.policy.documents import PolicySet
+from preverify.policy.policies import PolicySet
 from preverify.policy.rules.evidence import Look
 from support.policies import SUBJECT, one_policy, policy_set, policy_text, signature
 
