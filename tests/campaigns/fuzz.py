@@ -14,6 +14,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -22,11 +23,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from campaigns.byte_edits import BYTE_EDITS
 from campaigns.mutants import stacked
 from campaigns.parts import with_body
+from preverify.model.contents import Scan, Severity, Vulnerability
+from preverify.model.digest import Digest
 from preverify.model.evidence import Evidence, Format
 from preverify.model.findings import Finding
 from preverify.verify import verify
+from preverify.verify.formats import own_reports
 from support.fixtures import NOW, Seed, pieces, revocation_list
 
+SBOMS = Path(__file__).resolve().parent.parent / "vectors" / "sboms"
 FORMATS = tuple(each.value for each in Format)
 MOST_SECONDS = 2.0
 """For one call. Seeds are far below a megabyte; a hostile document of that size takes milliseconds."""
@@ -90,7 +95,21 @@ def _seeds(form: Format) -> tuple[tuple[Seed, Evidence], ...]:
             (one, with_body(_as(evidence, form), _statement(evidence)))
             for one, evidence in pieces(Format.COSIGN_ATTESTATION)
         )
+    if form in (Format.SCANNER_SBOM, Format.MATCHES):
+        (one, _), *_ = pieces(Format.COSIGN_SIGNATURE)
+        about = one.image.subject.digest
+        return tuple((one, report) for report in _reports(about) if report.format is form)
     return pieces(form)
+
+
+def _reports(about: Digest) -> Iterator[Evidence]:
+    """Yield what this daemon makes itself: a real scanner's bills of materials, and matches of one."""
+    for name in ("syft.cdx.json", "syft.spdx.json"):
+        yield own_reports.sbom((SBOMS / name).read_bytes(), about, made_by="syft")
+    entry = Vulnerability(id="CVE-2026-1", aliases=("GHSA-1",), severity=Severity.HIGH, score=7.5, published=NOW)
+    scan = Scan(scanner="preverify", database="sha256:1", database_at=NOW, vulnerabilities=(entry,), of="1" * 64)
+    for each in (scan, replace(scan, vulnerabilities=(), unjudged=("a: no purl",))):
+        yield own_reports.matches(each, about, made_by="database")
 
 
 def _as(evidence: Evidence, form: Format) -> Evidence:

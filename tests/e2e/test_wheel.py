@@ -108,7 +108,7 @@ def empty(tmp_path: Path) -> Path:
 def policies(installed: Installed, directory: Path, *, key: str) -> Path:
     """Write one policy that wants every image signed by one of the demo's keys."""
     (directory / "policies").mkdir()
-    public = (installed.place() / "demo" / "policies" / "keys" / f"{key}.pub").read_bytes()
+    public = (installed.place() / "_shipped" / "config" / "policies" / "demo" / "keys" / f"{key}.pub").read_bytes()
     (directory / "policies" / "key.pub").write_bytes(public)
     (directory / "policies" / "all.yaml").write_text(
         "apiVersion: preverify/v1\nkind: Signers\nmetadata: {name: one}\n"

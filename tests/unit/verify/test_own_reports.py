@@ -1,5 +1,6 @@
 """What this daemon made itself: read back as written, established by its maker, never signed by anybody."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -55,7 +56,16 @@ def test_a_bill_of_materials_is_read_like_any_other() -> None:
 def test_what_is_not_what_we_write_establishes_nothing(form: Format) -> None:
     make = own_reports.sbom if form is Format.SCANNER_SBOM else own_reports.matches
     good = make(SBOM if form is Format.SCANNER_SBOM else SCAN, ABOUT, made_by="x")
-    bad = type(good)(**{name: getattr(good, name) for name in good.__dataclass_fields__} | {"body": b"[]"})
+    bad = replace(good, body=b"[]")
     (finding,) = verify(IMAGE, (bad,), (), trust=Trust(), now=NOW)
     assert (finding.claim, finding.step, finding.reason) == (Claim.REPORT, Step.OBTAINED, Reason.STATEMENT_MALFORMED)
     assert own_reports.read_reports([bad]) == {}
+
+
+@pytest.mark.parametrize("body", [b'{"\xe7', b'{"scanner":"\xff"}', b'{"x":' + b"[" * 100_000, b"", b'{"scanner":7}'])
+def test_matches_that_are_damaged_in_any_way_establish_nothing(body: bytes) -> None:
+    """Found by the fuzz run: text that is not UTF-8 has an error of its own."""
+    good = own_reports.matches(SCAN, ABOUT, made_by="x")
+    bad = replace(good, body=body)
+    (finding,) = verify(IMAGE, (bad,), (), trust=Trust(), now=NOW)
+    assert finding.reason is Reason.STATEMENT_MALFORMED

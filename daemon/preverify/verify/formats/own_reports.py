@@ -43,7 +43,7 @@ def content_of(evidence: Evidence) -> Content:
         return inventory_of(evidence.body)
     try:
         return msgspec.json.decode(evidence.body, type=Scan)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedEvidence(Reason.STATEMENT_MALFORMED, f"not a report of this version: {error}") from error
 
 
