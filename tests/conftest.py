@@ -71,6 +71,19 @@ def tool() -> Callable[[str], Path]:
     return need
 
 
+@pytest.fixture(scope="session")
+def shut_in(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skip tests of scanners where this machine lets nobody shut a program in, and say what it refused."""
+    from preverify.scanners.sandbox.running import SandboxUnavailable, run
+    from support.scanning import fake
+
+    directory = tmp_path_factory.mktemp("shut-in")
+    try:
+        run(fake(directory, "print(bom)"), directory)
+    except SandboxUnavailable as error:
+        pytest.skip(f"this machine allows no sandbox, so scanners are not tried: {error}")
+
+
 def pytest_sessionfinish() -> None:
     """Stop the Postgres server of this process, if a test started one."""
     if postgres := sys.modules.get("support.postgres"):

@@ -35,12 +35,13 @@ from support.scanning import INTERPRETER, SYFT, fake, spec_of, stored
 SMALL = Limits(
     wall=timedelta(seconds=60), cpu_seconds=20, memory=256 << 20, scratch=8 << 20, output=1 << 20, processes=64
 )
+
 BRIEF = replace(SMALL, wall=timedelta(seconds=2))
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Path:
+def layout(tmp_path: Path, shut_in: None) -> Path:  # noqa: ARG001 - where nothing can be shut in, nothing is run
     stored(tmp_path / "root")
     return tmp_path / "root" / "team" / "app"
 

@@ -44,6 +44,7 @@ def test_nothing_is_said_of_a_database_that_nobody_asks_for(directory: Path) -> 
     assert "vulnerability database" not in checks(directory)
 
 
+@pytest.mark.usefixtures("shut_in")
 def test_the_scanner_is_tried_shut_in(directory: Path) -> None:
     sha256 = hashlib.sha256(SYFT.read_bytes()).hexdigest()
     scanner = {"tool": "syft", "path": str(SYFT), "sha256": sha256}

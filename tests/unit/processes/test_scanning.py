@@ -28,6 +28,8 @@ from preverify.scanners.sandbox.running import ScannerSpec
 from support.scanning import SYFT
 from support.working import REPO, Bench, working
 
+pytestmark = pytest.mark.usefixtures("shut_in")
+
 OCI = "application/vnd.oci.image."
 METADATA = b"Metadata-Version: 2.1\nName: requests\nVersion: 2.19.0\n"
 RECORD = {

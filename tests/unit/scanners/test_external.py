@@ -24,6 +24,8 @@ from support.hostile import OCI_CONFIG, OCI_MANIFEST, Hostile, body, status
 from support.registry_clients import remote
 from support.scanning import BOM, SYFT, fake, layer, spec_of, stored
 
+pytestmark = pytest.mark.usefixtures("shut_in")
+
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = b'{"os":"linux","architecture":"amd64"}'
 
