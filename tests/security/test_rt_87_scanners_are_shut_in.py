@@ -41,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def layout(tmp_path: Path, shut_in: None) -> Path:  # noqa: ARG001 - where nothing can be shut in, nothing is run
+def layout(tmp_path: Path, shut_in: None) -> Path:
     stored(tmp_path / "root")
     return tmp_path / "root" / "team" / "app"
 
@@ -362,6 +362,7 @@ def test_without_a_sandbox_nothing_runs(tmp_path: Path, layout: Path) -> None:
     assert done.stdout.startswith(b"syft was not run, since it cannot be shut in: new namespaces of user, network, ")
 
 
+@pytest.mark.usefixtures("shut_in")
 def test_a_broken_sandbox_runs_nothing(tmp_path: Path) -> None:
     with pytest.raises(SandboxUnavailable, match=r"mounting .*/image: No such file or directory"):
         run(fake(tmp_path, "print(bom)"), tmp_path / "absent", limits=SMALL)
@@ -411,6 +412,7 @@ def test_a_scan_that_failed_is_undecided_and_no_empty_result(tmp_path: Path) -> 
     assert (found.what, found.reason) == ("syft", Reason.SCAN_MISSING)
 
 
+@pytest.mark.usefixtures("shut_in")
 def test_a_real_scanner_works_shut_in(tmp_path: Path) -> None:
     """A sandbox in which nothing can run would pass everything above."""
     registry, image = stored(tmp_path / "root")
