@@ -15,6 +15,7 @@ from preverify.policy.exceptions import excused
 from preverify.policy.policies import Policy
 from preverify.policy.rules import Rule
 from preverify.policy.rules.evidence import earliest, reached
+from preverify.policy.rules.results import result
 from preverify.policy.views import Views
 
 RECHECK_FAILED = timedelta(minutes=15)
@@ -75,14 +76,14 @@ def decide(
 def _checked(policy: Policy, rule: Rule, views: Views) -> RuleResult:
     """Return what a rule says, under the exceptions of its policy."""
     platforms = policy.platforms_of(rule.name)
-    result = views.check(rule, platforms)
+    checked = views.check(rule, platforms)
     if policy.exceptions:
 
         def again(vulnerabilities: frozenset[str]) -> RuleResult:
             return replace(views, excepted=vulnerabilities).check(rule, platforms)
 
-        result = excused(result, policy.exceptions, views.gathered, now=views.now, again=again)
-    return replace(result, warns=True) if rule.mode is Mode.WARN else result
+        checked = excused(checked, policy.exceptions, views.gathered, now=views.now, again=again)
+    return replace(checked, warns=True) if rule.mode is Mode.WARN else checked
 
 
 def _sooner(moment: datetime, ends: datetime | None) -> datetime:
@@ -102,10 +103,7 @@ def undecided(
     retry_after: timedelta = timedelta(0),
 ) -> Verdict:
     """Return the verdict on a subject that could not be looked at: unreachable, refused, out of time, our own error."""
-    results = tuple(
-        RuleResult(rule=r.name, outcome=Outcome.UNDECIDED, reason=reason, detail=detail, counted=r.mode is Mode.ENFORCE)
-        for r in policy.rules
-    )
+    results = tuple(result(rule, Outcome.UNDECIDED, reason, detail) for rule in policy.rules)
     return Verdict(
         id=new_id("v"),
         subject=subject,

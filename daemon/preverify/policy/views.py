@@ -14,7 +14,7 @@ from preverify.model.tags import Tags
 from preverify.model.verdicts import Outcome, RuleResult
 from preverify.policy.rules import Rule
 from preverify.policy.rules.evidence import Look, earliest
-from preverify.policy.rules.results import result
+from preverify.policy.rules.results import result, undecided
 
 _MAX_NAMED = 5
 
@@ -114,8 +114,7 @@ def _unread(rule: Rule) -> RuleResult:
 def _unobtained(rule: Rule, gathered: Gathered) -> RuleResult:
     if not gathered.unobtained:
         return _unread(rule)
-    first = gathered.unobtained[0]
-    return result(rule, Outcome.UNDECIDED, first.reason, f"{first.what}: {first.detail}")
+    return undecided(rule, gathered.unobtained[0])
 
 
 def _together(rule: Rule, parts: Sequence[_Part]) -> RuleResult:

@@ -47,6 +47,11 @@ class Sources:
     own_database_age: timedelta
     unjudged: Unjudged
 
+    @property
+    def ours(self) -> bool:
+        """Say whether our own database is asked."""
+        return self.matched is not None or self.scanner
+
     def attested_age(self, scan: Scan, now: datetime) -> Shortfall | None:
         """Return why an attested scan says nothing about today."""
         return _age("the scan is", scan.finished, self.max_scan_age, now) or (

@@ -62,8 +62,7 @@ class AttestedBy:
             return self._type(finding) or self._facts(finding) or self._content(finding, look, refused)
 
         demand = Demand(
-            rule=self.name,
-            counted=self.mode is Mode.ENFORCE,
+            rule=self,
             by=self.by,
             claim=Claim.ATTESTATION,
             missing=Reason.ATTESTATION_MISSING,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from preverify.model.contents import Inventory, Scan, Vulnerability
 from preverify.model.findings import Claim, Finding
 from preverify.model.reasons import Reason
-from preverify.model.verdicts import Mode, Outcome, RuleResult
+from preverify.model.verdicts import Outcome, RuleResult
 from preverify.policy.demands.attestation_types import kind_of
 from preverify.policy.demands.images import ConfigFacts, ManifestFacts, Unread, image_facts, manifest_facts
 from preverify.policy.demands.scan_sources import Sources, Unjudged
@@ -18,7 +18,7 @@ from preverify.policy.quorum import Quorum
 from preverify.policy.rules.evidence import Look, earliest
 from preverify.policy.rules.gleaning import Gleaned, glean, latest
 from preverify.policy.rules.inventories import Inventories, part_of_it
-from preverify.policy.rules.results import Named, result
+from preverify.policy.rules.results import Named, result, undecided
 
 SIGNATURES, ATTESTATIONS, COMPONENTS, VULNERABILITIES = "signatures", "attestations", "components", "vulnerabilities"
 EVIDENCE = frozenset({SIGNATURES, ATTESTATIONS, COMPONENTS, VULNERABILITIES})
@@ -120,7 +120,7 @@ def _undecided(rule: Named, detail: str) -> RuleResult:
 def _whole(rule: Named, look: Look) -> RuleResult | None:
     """Return the result where evidence was left out."""
     for missing in look.unobtained:
-        return result(rule, Outcome.UNDECIDED, missing.reason, f"{missing.what}: {missing.detail}")
+        return undecided(rule, missing)
     if look.truncated:
         detail = "there is more evidence than limits allow to be read, and an expression may rest on its absence"
         return result(rule, Outcome.FAILED, Reason.TOO_MUCH_EVIDENCE, detail)
@@ -235,7 +235,7 @@ def _for_good(inventory: Inventory) -> None:
 
 
 def _vulnerabilities(sources: Sources, rule: Named, look: Look, known: Known) -> RuleResult | None:
-    gleaned = glean(sources, look, rule=rule.name, counted=rule.mode is Mode.ENFORCE)
+    gleaned = glean(sources, look, rule)
     passed = [each for each in gleaned.results if each.outcome is Outcome.PASSED]
     if not passed:
         return _no_scan(sources, gleaned, rule, look)
@@ -258,10 +258,8 @@ def _excepted(found: Vulnerability, enriched: Enriched, names: frozenset[str]) -
 
 
 def _no_scan(sources: Sources, gleaned: Gleaned, rule: Named, look: Look) -> RuleResult:
-    unscanned = () if look.gathered is None else look.gathered.unscanned
-    if unscanned and (sources.matched is not None or sources.scanner):
-        missing = unscanned[0]
-        return result(rule, Outcome.UNDECIDED, missing.reason, f"{missing.what}: {missing.detail}")
+    if look.unscanned and sources.ours:
+        return undecided(rule, look.unscanned[0])
     return gleaned.results[0]
 
 

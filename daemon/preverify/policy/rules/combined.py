@@ -14,6 +14,7 @@ from preverify.model.verdicts import Mode, Outcome, RuleResult
 from preverify.policy.places import Path
 from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Look, earliest, reached
+from preverify.policy.rules.results import result
 from preverify.policy.wire import Name, Part
 
 if TYPE_CHECKING:
@@ -213,12 +214,11 @@ class Several:
             bad = max(failed, key=lambda each: max((steps.get(e, -1) for e in each.evidence), default=-1))
         others = len(results) - len(passed) - 1
         more = f" (and {others} more of {len(results)} do not hold)" if others else ""
-        return RuleResult(
-            rule=self.name,
-            outcome=bad.outcome,
-            reason=bad.reason,
-            detail=f"{bad.rule}{more}: {bad.detail}",
-            counted=self.mode is Mode.ENFORCE,
+        return result(
+            self,
+            bad.outcome,
+            bad.reason,
+            f"{bad.rule}{more}: {bad.detail}",
             evidence=bad.evidence,
             until=earliest(each.until for each in results),
         )
@@ -231,12 +231,11 @@ class Several:
         """
         ends: list[datetime] = sorted(each.until for each in good if each.until is not None)
         spare = len(good) - self.needed
-        return RuleResult(
-            rule=self.name,
-            outcome=Outcome.PASSED,
-            reason=Reason.OK,
-            detail="; ".join(f"{each.rule}: {each.detail}" for each in good)[:500],
-            counted=self.mode is Mode.ENFORCE,
+        return result(
+            self,
+            Outcome.PASSED,
+            Reason.OK,
+            "; ".join(f"{each.rule}: {each.detail}" for each in good)[:500],
             evidence=tuple(dict.fromkeys(one for each in (*good, *beside) for one in each.evidence)),
             degraded=any(each.degraded for each in good),
             until=ends[spare] if spare < len(ends) else None,
@@ -293,15 +292,7 @@ class Not:
         # What establishes nothing is not shown: broken evidence neither helps nor spoils.
         inner = self.of.check(replace(look, findings=[each for each in look.findings if each.established]))
         outcome, reason, detail = self._conclude(inner, look)
-        return RuleResult(
-            rule=self.name,
-            outcome=outcome,
-            reason=reason,
-            detail=detail,
-            counted=self.mode is Mode.ENFORCE,
-            evidence=inner.evidence,
-            until=inner.until,
-        )
+        return result(self, outcome, reason, detail, evidence=inner.evidence, until=inner.until)
 
     def _conclude(self, inner: RuleResult, look: Look) -> tuple[Outcome, Reason, str]:
         if inner.outcome is Outcome.PASSED:
@@ -316,9 +307,7 @@ class Not:
 
     def _unknown(self, inner: RuleResult, look: Look) -> tuple[Outcome, Reason, str] | None:
         """Say why evidence does not speak against the demand: not all of it was read, or none is established."""
-        unread = look.unobtained
-        if look.gathered is not None and self.needs & _OWN:
-            unread = (*unread, *look.gathered.unscanned)
+        unread = (*look.unobtained, *(look.unscanned if self.needs & _OWN else ()))
         if unread:
             return Outcome.UNDECIDED, unread[0].reason, f"{unread[0].what}: {unread[0].detail}"
         if look.truncated:

@@ -19,7 +19,7 @@ from preverify.policy.places import Path
 from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Look, earliest
 from preverify.policy.rules.inventories import Inventories, InventoriesSpec
-from preverify.policy.rules.results import result
+from preverify.policy.rules.results import result, undecided
 from preverify.policy.shortfall import Shortfall
 from preverify.policy.wire import Part
 
@@ -157,8 +157,7 @@ class Supported:
                     detail = f"{signers[0].name} announced that this image has reached its end of life"
                     return result(self, Outcome.FAILED, Reason.END_OF_LIFE, detail, evidence=(each.evidence,))
         if look.unobtained:
-            first = look.unobtained[0]
-            return result(self, Outcome.UNDECIDED, first.reason, f"{first.what}: {first.detail}")
+            return undecided(self, look.unobtained[0])
         if look.truncated:
             detail = "there is more evidence than limits allow to be read, and an announcement may be among it"
             return result(self, Outcome.FAILED, Reason.TOO_MUCH_EVIDENCE, detail)

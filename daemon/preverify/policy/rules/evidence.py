@@ -13,6 +13,7 @@ from preverify.model.reference import Subject
 from preverify.model.tags import Tags
 from preverify.model.verdicts import Outcome, RuleResult
 from preverify.policy.quorum import Quorum, matched
+from preverify.policy.rules.results import Named, result, undecided
 from preverify.policy.shortfall import Shortfall
 
 __all__ = ["Demand", "Look", "Shortfall", "conclude"]
@@ -48,6 +49,11 @@ class Look:
     tags: Tags | None = None
     excepted: frozenset[str] = frozenset()
 
+    @property
+    def unscanned(self) -> tuple[Unobtained, ...]:
+        """Return what scanning or matching could not be done."""
+        return () if self.gathered is None else self.gathered.unscanned
+
 
 def _never(finding: Finding) -> datetime | None:
     del finding
@@ -59,6 +65,7 @@ class Demand:
     """A rule, as far as counting is concerned.
 
     Attributes:
+        rule: Whose results they are.
         claim: The kind of evidence that counts.
         missing: Reason where there is no evidence of the kind.
         noun: What people call the kind.
@@ -66,8 +73,7 @@ class Demand:
         until: Until when a finding that counts goes on to count; None for always. Signers are considered already.
     """
 
-    rule: str
-    counted: bool
+    rule: Named
     by: Quorum
     claim: Claim
     missing: Reason
@@ -128,12 +134,11 @@ def _counts(demand: Demand, used: Sequence["_Valid"], names: Sequence[str], sile
     detail = f"{demand.noun} by {', '.join(names)}"
     if notes:
         detail += f"; only logged: {'; '.join(dict.fromkeys(notes))[:300]}"
-    return RuleResult(
-        rule=demand.rule,
-        outcome=Outcome.PASSED,
-        reason=Reason.OK,
-        detail=detail,
-        counted=demand.counted,
+    return result(
+        demand.rule,
+        Outcome.PASSED,
+        Reason.OK,
+        detail,
         evidence=tuple(each.evidence for each in used),
         degraded=bool(notes),
         until=earliest(each.until for each in used),
@@ -142,19 +147,18 @@ def _counts(demand: Demand, used: Sequence["_Valid"], names: Sequence[str], sile
 
 def _not_passed(demand: Demand, look: Look, valid: Mapping[str, "_Valid"], best: "_Failure | None") -> RuleResult:
     if look.unobtained:
-        first = look.unobtained[0]
-        return _say(demand, Outcome.UNDECIDED, first.reason, f"{first.what}: {first.detail}", ())
+        return undecided(demand.rule, look.unobtained[0])
     if valid:
         names = sorted({"/".join(each.signers) for each in _by_key(tuple(valid.values()))})
         detail = f"{len(names)} of {demand.by.needed} needed signers: only {', '.join(names)}"
         evidence = tuple(each.evidence for each in valid.values())
-        return _say(demand, Outcome.FAILED, Reason.THRESHOLD_NOT_MET, detail, evidence)
+        return result(demand.rule, Outcome.FAILED, Reason.THRESHOLD_NOT_MET, detail, evidence=evidence)
     if look.truncated:
         detail = f"no valid {demand.noun} among the evidence that limits allow to be read, and there is more"
-        return _say(demand, Outcome.FAILED, Reason.TOO_MUCH_EVIDENCE, detail, ())
+        return result(demand.rule, Outcome.FAILED, Reason.TOO_MUCH_EVIDENCE, detail)
     if best is None:
-        return _say(demand, Outcome.FAILED, demand.missing, f"no {demand.noun} was found", ())
-    return _say(demand, Outcome.FAILED, best.reason, best.detail, (best.evidence,))
+        return result(demand.rule, Outcome.FAILED, demand.missing, f"no {demand.noun} was found")
+    return result(demand.rule, Outcome.FAILED, best.reason, best.detail, evidence=(best.evidence,))
 
 
 class _Failure(NamedTuple):
@@ -251,9 +255,3 @@ def reached(findings: Iterable[Finding]) -> dict[str, int]:
     for finding in findings:
         steps[finding.evidence] = max(steps.get(finding.evidence, -1), int(finding.step))
     return steps
-
-
-def _say(demand: Demand, outcome: Outcome, reason: Reason, detail: str, evidence: tuple[str, ...]) -> RuleResult:
-    return RuleResult(
-        rule=demand.rule, outcome=outcome, reason=reason, detail=detail, counted=demand.counted, evidence=evidence
-    )

@@ -16,6 +16,7 @@ from preverify.policy.demands.vulnerabilities import Counted
 from preverify.policy.quorum import Quorum
 from preverify.policy.rules.evidence import Demand, Look, conclude, earliest
 from preverify.policy.rules.inventories import part_of_it
+from preverify.policy.rules.results import Named, result
 from preverify.policy.shortfall import Shortfall
 
 _SCANS = TYPES["vuln"]
@@ -69,16 +70,15 @@ class Gleaned:
     begins: list[datetime | None] = field(default_factory=list)
 
 
-def glean(sources: Sources, look: Look, *, rule: str, counted: bool) -> Gleaned:
+def glean(sources: Sources, look: Look, rule: Named) -> Gleaned:
     """Return which scans count, and whether they are enough.
 
     Args:
         sources: Where scans may come from.
         look: What was found.
-        rule: Name of the rule, for results.
-        counted: Whether the rule is.
+        rule: Whose results they are.
     """
-    gleaning = _Gleaning(sources, look, rule, counted)
+    gleaning = _Gleaning(sources, look, rule)
     if sources.scans is not None:
         gleaning.of_scans(sources.scans)
     if sources.matched is not None:
@@ -91,9 +91,9 @@ def glean(sources: Sources, look: Look, *, rule: str, counted: bool) -> Gleaned:
 class _Gleaning:
     """One look over all sources."""
 
-    def __init__(self, sources: Sources, look: Look, rule: str, counted: bool) -> None:
+    def __init__(self, sources: Sources, look: Look, rule: Named) -> None:
         self.gleaned = Gleaned()
-        self._sources, self._look, self._rule, self._counted = sources, look, rule, counted
+        self._sources, self._look, self._rule = sources, look, rule
         self._reports = _reports(look)
         self._seen: set[str] = set()
 
@@ -163,12 +163,11 @@ class _Gleaning:
             else:
                 short = reason
         self.gleaned.results.append(
-            RuleResult(
-                rule=self._rule,
-                outcome=Outcome.PASSED if passed else Outcome.FAILED,
-                reason=Reason.OK if passed else short.reason,
-                detail="scan by our scanner" if passed else short.detail,
-                counted=self._counted,
+            result(
+                self._rule,
+                Outcome.PASSED if passed else Outcome.FAILED,
+                Reason.OK if passed else short.reason,
+                "scan by our scanner" if passed else short.detail,
                 evidence=tuple(passed),
                 until=latest(passed.values()),
             )
@@ -183,7 +182,6 @@ class _Gleaning:
     ) -> None:
         demand = Demand(
             rule=self._rule,
-            counted=self._counted,
             by=by,
             claim=Claim.ATTESTATION,
             missing=Reason.SCAN_MISSING,

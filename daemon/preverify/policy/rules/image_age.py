@@ -106,8 +106,7 @@ class Aged:
             return None if made is None else self._until(made)
 
         demand = Demand(
-            rule=self.name,
-            counted=self.mode is Mode.ENFORCE,
+            rule=self,
             by=by,
             claim=Claim.ATTESTATION,
             missing=Reason.ATTESTATION_MISSING,

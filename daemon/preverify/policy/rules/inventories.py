@@ -12,11 +12,11 @@ from preverify.model.evidence import Format
 from preverify.model.findings import Claim, Finding
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
-from preverify.model.verdicts import Mode, Outcome, RuleResult
+from preverify.model.verdicts import Outcome, RuleResult
 from preverify.policy.demands.attestation_types import TYPES, covers
 from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
 from preverify.policy.rules.evidence import Demand, Look, conclude
-from preverify.policy.rules.results import Named, result
+from preverify.policy.rules.results import Named, result, undecided
 from preverify.policy.shortfall import Shortfall
 from preverify.policy.wire import Part
 
@@ -148,8 +148,7 @@ class Inventories:
             return None if inventory is None else until(inventory)
 
         demand = Demand(
-            rule=rule.name,
-            counted=rule.mode is Mode.ENFORCE,
+            rule=rule,
             by=by,
             claim=Claim.ATTESTATION,
             missing=Reason.SBOM_MISSING,
@@ -178,9 +177,8 @@ class Inventories:
             failed = result(rule, Outcome.FAILED, short.reason, short.detail, evidence=(report.evidence,))
         if failed is not None:
             return failed
-        unscanned = () if look.gathered is None else look.gathered.unscanned
-        for missing in (*unscanned, *look.unobtained):
-            return result(rule, Outcome.UNDECIDED, missing.reason, f"{missing.what}: {missing.detail}")
+        for missing in (*look.unscanned, *look.unobtained):
+            return undecided(rule, missing)
         return result(rule, Outcome.FAILED, Reason.SBOM_MISSING, f"our scanner made no {_NOUN}")
 
     def canonical(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
+from preverify.model.evidence import Unobtained
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
 
@@ -37,3 +38,8 @@ def result(
         degraded=degraded,
         until=until,
     )
+
+
+def undecided(rule: Named, missing: Unobtained) -> RuleResult:
+    """Return the row where something could not be obtained that the rule has to see."""
+    return result(rule, Outcome.UNDECIDED, missing.reason, f"{missing.what}: {missing.detail}")

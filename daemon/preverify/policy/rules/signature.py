@@ -69,8 +69,7 @@ class SignedBy:
     def check(self, look: Look) -> RuleResult:
         """Return PASSED where enough signatures count."""
         demand = Demand(
-            rule=self.name,
-            counted=self.mode is Mode.ENFORCE,
+            rule=self,
             by=self.by,
             claim=Claim.SIGNATURE,
             missing=Reason.NO_SIGNATURE,

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from preverify.model.contents import Vex
-from preverify.model.evidence import Unobtained
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
@@ -17,7 +16,7 @@ from preverify.policy.demands.vulnerabilities import Judgement, judge, worst_fir
 from preverify.policy.quorum import Quorum, Signer
 from preverify.policy.rules.evidence import Look, earliest
 from preverify.policy.rules.gleaning import Gleaned, attested, glean, latest
-from preverify.policy.rules.results import result
+from preverify.policy.rules.results import result, undecided
 from preverify.policy.rules.vulnerabilities_spec import VulnerabilitiesSpec
 
 __all__ = ["Vulnerabilities", "VulnerabilitiesSpec"]
@@ -49,19 +48,18 @@ class Vulnerabilities:
     @property
     def needs(self) -> frozenset[Need]:
         """Return what has to be read, and whether our own database is asked."""
-        ours = self.sources.matched is not None or self.sources.scanner
         wanted = {
             Need.SCAN: self.sources.scans is not None,
             Need.INVENTORY: self.sources.matched is not None,
             Need.SCANNER: self.sources.scanner,
-            Need.MATCHES: ours or self.limits.from_feeds,
+            Need.MATCHES: self.sources.ours or self.limits.from_feeds,
             Need.VEX: self.vex is not None,
         }
         return frozenset(need for need, is_wanted in wanted.items() if is_wanted)
 
     def check(self, look: Look) -> RuleResult:
         """Return PASSED where a recent scan is there and nothing is over the limits."""
-        gleaned = glean(self.sources, look, rule=self.name, counted=self.mode is Mode.ENFORCE)
+        gleaned = glean(self.sources, look, self)
         silencer = None
         if self.vex is not None:
             silencer = Hearing(self._voices(look, self.vex), look.subject, look.now).silence
@@ -86,19 +84,18 @@ class Vulnerabilities:
     def _denied(self, judgement: Judgement, look: Look) -> RuleResult:
         """Deny; not for good where what could not be obtained may be a newer scan, or a VEX document."""
         if look.unobtained and (self.sources.scans is not None or self.vex is not None):
-            return self._undecided(look.unobtained[0])
+            return undecided(self, look.unobtained[0])
         return self._failed(
             Reason.VULNERABILITY_FOUND, worst_first(judgement.denied), (each.evidence for each in judgement.denied)
         )
 
     def _none(self, gleaned: Gleaned, look: Look) -> RuleResult:
         """Say why no source has a scan that counts: undecided where one may still have it."""
-        undecided = next((each for each in gleaned.results if each.outcome is Outcome.UNDECIDED), None)
-        if undecided is not None:
-            return undecided
-        unscanned = look.gathered.unscanned if look.gathered is not None else ()
-        if unscanned and (self.sources.matched is not None or self.sources.scanner):
-            return self._undecided(unscanned[0])
+        waiting = next((each for each in gleaned.results if each.outcome is Outcome.UNDECIDED), None)
+        if waiting is not None:
+            return waiting
+        if look.unscanned and self.sources.ours:
+            return undecided(self, look.unscanned[0])
         stale = next((each for each in gleaned.results if each.reason is Reason.SCAN_STALE), None)
         first = stale or gleaned.results[0]
         detail = "; ".join(dict.fromkeys((first.detail, *(each.detail for each in gleaned.results))))
@@ -106,10 +103,8 @@ class Vulnerabilities:
 
     def _unknown(self, judgement: Judgement, look: Look) -> RuleResult:
         """Deny what nobody knows to be within the limits: a database with EPSS and KEV would say it."""
-        unscanned = look.gathered.unscanned if look.gathered is not None else ()
-        missing = (*look.unobtained, *unscanned)
-        if missing:
-            return self._undecided(missing[0])
+        for missing in (*look.unobtained, *look.unscanned):
+            return undecided(self, missing)
         detail = f"{worst_first(judgement.unknown)}; pull a vulnerability database that says it"
         return self._failed(Reason.SCAN_MISSING, detail, (each.evidence for each in judgement.unknown))
 
@@ -141,9 +136,6 @@ class Vulnerabilities:
 
     def _failed(self, reason: Reason, detail: str, evidence: Iterable[str]) -> RuleResult:
         return result(self, Outcome.FAILED, reason, detail, evidence=tuple(sorted(set(evidence))))
-
-    def _undecided(self, missing: Unobtained) -> RuleResult:
-        return result(self, Outcome.UNDECIDED, missing.reason, f"{missing.what}: {missing.detail}")
 
     def canonical(self) -> dict[str, Any]:
         """Return the rule's configuration as the policy's digest sees it."""
