@@ -1,7 +1,7 @@
 """Attestation types as policies write them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from preverify.model.validation import nearest
 
@@ -60,8 +60,13 @@ def covers(known: str, predicate_type: str) -> bool:
     return known == predicate_type
 
 
+def is_one_of(types: Iterable[str], predicate_type: str) -> bool:
+    """Say whether a predicate type is one of some known ones."""
+    return any(covers(known, predicate_type) for known in types)
+
+
 def kind_of(text: str) -> str:
     """Return the short name of a type, however it is written; empty where predicates of it are not read."""
     if text in TYPES:
         return text
-    return next((name for name, types in TYPES.items() if any(covers(known, text) for known in types)), "")
+    return next((name for name, types in TYPES.items() if is_one_of(types, text)), "")

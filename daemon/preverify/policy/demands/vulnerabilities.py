@@ -154,9 +154,7 @@ class _Judging:
     def _set_aside(self, entry: Vulnerability) -> bool:
         """Say whether an entry is excepted, VEX takes it away, or it still has time."""
         judgement = self.judgement
-        if self._excepted and all(
-            not self._excepted.isdisjoint(each) for each in identities(entry.id, self._facts.names(entry))
-        ):
+        if self._facts.excepted(entry, self._excepted):
             judgement.excepted += 1
             return True
         silenced = self._silencer(entry, self._facts.names(entry)) if self._silencer is not None else None
@@ -252,6 +250,10 @@ class Enriched:
                 for name in each.names:
                     self._names.setdefault(name, set()).update(each.names)
         return frozenset().union(*(self._names[name] for name in entry.names))
+
+    def excepted(self, entry: Vulnerability, names: frozenset[str]) -> bool:
+        """Say whether an entry is excepted by some names: an advisory about several CVEs is where each of them is."""
+        return bool(names) and all(not names.isdisjoint(each) for each in identities(entry.id, self.names(entry)))
 
 
 def worst_first(denied: Iterable[Denied]) -> str:

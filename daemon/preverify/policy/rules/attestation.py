@@ -9,7 +9,7 @@ from preverify.model.findings import Claim, Finding
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, RuleResult
-from preverify.policy.demands.attestation_types import TYPES, covers
+from preverify.policy.demands.attestation_types import TYPES, is_one_of
 from preverify.policy.demands.provenance import ProvenanceDemand
 from preverify.policy.demands.summaries import SummaryDemand
 from preverify.policy.quorum import Quorum, Signer
@@ -84,7 +84,7 @@ class AttestedBy:
         ]
 
     def _type(self, finding: Finding) -> Shortfall | None:
-        if any(covers(known, finding.predicate_type) for known in self.types):
+        if is_one_of(self.types, finding.predicate_type):
             return None
         return Shortfall(
             Reason.PREDICATE_TYPE_MISMATCH,

@@ -3,19 +3,17 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
-from preverify.model.contents import Inventory, Scan, Vulnerability
-from preverify.model.findings import Claim, Finding
+from preverify.model.contents import Scan, Vulnerability
+from preverify.model.findings import Claim
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome, RuleResult
 from preverify.policy.demands.attestation_types import kind_of
 from preverify.policy.demands.images import ConfigFacts, ManifestFacts, Unread, image_facts, manifest_facts
 from preverify.policy.demands.scan_sources import Sources, Unjudged
-from preverify.policy.demands.vex import identities
 from preverify.policy.demands.vulnerabilities import Enriched
 from preverify.policy.quorum import Quorum
-from preverify.policy.rules.evidence import Look, earliest
+from preverify.policy.rules.evidence import Look, Standing, earliest, standing
 from preverify.policy.rules.gleaning import Gleaned, glean, latest
 from preverify.policy.rules.inventories import Inventories, part_of_it
 from preverify.policy.rules.results import Named, result, undecided
@@ -86,13 +84,6 @@ class Known:
         self.evidence.update(found.evidence)
         self.ends.append(found.until)
         self.degraded |= found.degraded
-
-
-class _Shown(NamedTuple):
-    """A finding that holds now, and the names of the signers that it is by."""
-
-    finding: Finding
-    signers: tuple[str, ...]
 
 
 def know(asked: Asked, rule: Named, look: Look) -> Known | RuleResult:
@@ -172,20 +163,18 @@ def _evidence(asked: Asked, rule: Named, look: Look, known: Known) -> RuleResult
     return short
 
 
-def _shown(by: Quorum, claim: Claim, look: Look, known: Known) -> Iterator[_Shown]:
+def _shown(by: Quorum, claim: Claim, look: Look, known: Known) -> Iterator[Standing]:
     """Yield the findings of a kind that are by some of the signers, in an order that nobody else can choose."""
     for finding in sorted(look.findings, key=lambda each: (each.evidence, each.anchor, each.signer)):
-        ends = finding.signing.until if finding.signing is not None else None
-        good = finding.claim is claim and finding.established and finding.signer
-        signers = by.claimants(finding, look.now)[0] if good and (ends is None or ends > look.now) else ()
-        if signers:
+        shown = standing(finding, by, claim, look.now)
+        if shown is not None:
             known.evidence.add(finding.evidence)
-            known.ends += [ends, *(signer.identity.until(finding) for signer in signers)]
+            known.ends.append(shown.until)
             known.degraded |= finding.signing is not None and bool(finding.signing.degraded)
-            yield _Shown(finding, tuple(sorted(signer.name for signer in signers)))
+            yield shown
 
 
-def _signature(shown: _Shown) -> dict[str, object]:
+def _signature(shown: Standing) -> dict[str, object]:
     finding = shown.finding
     times = () if finding.signing is None else finding.signing.times
     return _signed(shown) | {
@@ -196,22 +185,22 @@ def _signature(shown: _Shown) -> dict[str, object]:
     }
 
 
-def _attestation(shown: _Shown) -> dict[str, object]:
+def _attestation(shown: Standing) -> dict[str, object]:
     kind = shown.finding.predicate_type
     return _signed(shown) | {"type": kind_of(kind) or kind, "predicate": dict(shown.finding.predicate)}
 
 
-def _signed(shown: _Shown) -> dict[str, object]:
+def _signed(shown: Standing) -> dict[str, object]:
     signing = shown.finding.signing
     return {
-        "signers": list(shown.signers),
+        "signers": sorted(signer.name for signer in shown.signers),
         "identity": (signing.identity or None) if signing is not None else None,
         "issuer": (signing.issuer or None) if signing is not None else None,
     }
 
 
 def _components(inventories: Inventories, rule: Named, look: Look, known: Known) -> RuleResult | None:
-    found = inventories.conclude(rule, look, lack=part_of_it, until=_for_good)
+    found = inventories.conclude(rule, look, lack=part_of_it)
     if found.outcome is not Outcome.PASSED:
         return found
     known.rests_on(found)
@@ -230,10 +219,6 @@ def _components(inventories: Inventories, rule: Named, look: Look, known: Known)
     return None
 
 
-def _for_good(inventory: Inventory) -> None:
-    del inventory
-
-
 def _vulnerabilities(sources: Sources, rule: Named, look: Look, known: Known) -> RuleResult | None:
     gleaned = glean(sources, look, rule)
     passed = [each for each in gleaned.results if each.outcome is Outcome.PASSED]
@@ -247,14 +232,9 @@ def _vulnerabilities(sources: Sources, rule: Named, look: Look, known: Known) ->
     known.evidence.update(each.evidence for each in both)
     scans = [each.scan for each in gleaned.counted]
     enriched = Enriched(scans, [each.scan for each in gleaned.enriching])
-    found = [each for each in _distinct(scans) if not _excepted(each, enriched, look.excepted)]
+    found = [each for each in _distinct(scans) if not enriched.excepted(each, look.excepted)]
     known.facts[VULNERABILITIES] = [_vulnerability(each, enriched) for each in found]
     return None
-
-
-def _excepted(found: Vulnerability, enriched: Enriched, names: frozenset[str]) -> bool:
-    """Say whether a vulnerability is excepted: an advisory about several CVEs is where each of them is."""
-    return all(not names.isdisjoint(each) for each in identities(found.id, enriched.names(found)))
 
 
 def _no_scan(sources: Sources, gleaned: Gleaned, rule: Named, look: Look) -> RuleResult:

@@ -13,7 +13,7 @@ from preverify.model.findings import Claim
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.demands.attestation_types import TYPES, covers
+from preverify.policy.demands.attestation_types import TYPES, is_one_of
 from preverify.policy.demands.distributions import BUILT_IN, ends, entry
 from preverify.policy.places import Path
 from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
@@ -151,7 +151,7 @@ class Supported:
         """
         for each in look.findings:
             of_kind = each.established and each.claim is Claim.ATTESTATION
-            if of_kind and any(covers(known, each.predicate_type) for known in _TYPES):
+            if of_kind and is_one_of(_TYPES, each.predicate_type):
                 signers, _ = by.claimants(each, look.now)
                 if signers:
                     detail = f"{signers[0].name} announced that this image has reached its end of life"

@@ -12,7 +12,7 @@ from preverify.model.reasons import Reason
 from preverify.model.reference import Subject
 from preverify.model.tags import Tags
 from preverify.model.verdicts import Outcome, RuleResult
-from preverify.policy.quorum import Quorum, matched
+from preverify.policy.quorum import Quorum, Signer, matched
 from preverify.policy.rules.results import Named, result, undecided
 from preverify.policy.shortfall import Shortfall
 
@@ -241,6 +241,27 @@ def _judge(demand: Demand, finding: Finding, now: datetime) -> "_Failure | _Vali
         finding.signing.degraded if finding.signing is not None else (),
         frozenset({(finding.signing.key if finding.signing is not None else "") or finding.signer}),
     )
+
+
+class Standing(NamedTuple):
+    """A finding that holds now by somebody who counts, and until when it certainly does (None: for good)."""
+
+    finding: Finding
+    signers: tuple[Signer, ...]
+    until: datetime | None
+
+
+def standing(finding: Finding, by: Quorum, claim: Claim, now: datetime) -> Standing | None:
+    """Return what a finding of a kind is by itself, however many are needed; None where it is by none of them now."""
+    if finding.claim is not claim or not finding.established or not finding.signer:
+        return None
+    ends = finding.signing.until if finding.signing is not None else None
+    if ends is not None and ends <= now:
+        return None
+    signers, _ = by.claimants(finding, now)
+    if not signers:
+        return None
+    return Standing(finding, signers, earliest((ends, *(signer.identity.until(finding) for signer in signers))))
 
 
 def earliest(moments: Iterable[datetime | None]) -> datetime | None:

@@ -10,35 +10,25 @@ from preverify.model.evidence import Format
 from preverify.model.findings import Claim, Finding, Step
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome, RuleResult
-from preverify.policy.demands.attestation_types import TYPES, covers
+from preverify.policy.demands.attestation_types import TYPES, is_one_of
 from preverify.policy.demands.scan_sources import Sources, Unjudged
 from preverify.policy.demands.vulnerabilities import Counted
 from preverify.policy.quorum import Quorum
-from preverify.policy.rules.evidence import Demand, Look, conclude, earliest
-from preverify.policy.rules.inventories import part_of_it
+from preverify.policy.rules.evidence import Demand, Look, Standing, conclude, earliest, standing
+from preverify.policy.rules.inventories import inventory_of, is_inventory, is_scanned, part_of_it
 from preverify.policy.rules.results import Named, result
 from preverify.policy.shortfall import Shortfall
 
 _SCANS = TYPES["vuln"]
-_BILLS = (*TYPES["spdx"], *TYPES["cyclonedx"])
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-class Attested(NamedTuple):
-    """An attestation by somebody who counts, and until when it certainly does (None: for good)."""
-
-    finding: Finding
-    until: datetime | None
-
-
-def attested(look: Look, by: Quorum) -> Iterator[Attested]:
+def attested(look: Look, by: Quorum) -> Iterator[Standing]:
     """Yield the attestations that hold now and are by one of the signers."""
     for each in look.findings:
-        if each.claim is Claim.ATTESTATION and each.established and each.signer:
-            ends = each.signing.until if each.signing is not None else None
-            signers, _ = by.claimants(each, look.now)
-            if signers and (ends is None or ends > look.now):
-                yield Attested(each, earliest((ends, *(signer.identity.until(each) for signer in signers))))
+        found = standing(each, by, Claim.ATTESTATION, look.now)
+        if found is not None:
+            yield found
 
 
 def latest(moments: Iterable[datetime | None]) -> datetime | None:
@@ -101,7 +91,7 @@ class _Gleaning:
         """Look at attested scans: of each signer and scanner the newest, those that are not too old."""
         look, newest = self._look, dict[tuple[str, str], datetime]()
         scans: dict[str, Scan] = {}
-        fresh: list[tuple[Attested, Scan, datetime]] = []
+        fresh: list[tuple[Standing, Scan, datetime]] = []
         for each in attested(look, by):
             scan = look.contents.get(each.finding.statement)
             if not isinstance(scan, Scan):
@@ -118,7 +108,7 @@ class _Gleaning:
                 self._add(self.gleaned.enriching, each.finding, each.until)
 
         def suits(finding: Finding) -> Shortfall | None:
-            if not any(covers(known, finding.predicate_type) for known in _SCANS):
+            if not is_one_of(_SCANS, finding.predicate_type):
                 return _other(finding, "a scan")
             scan = scans.get(finding.statement)
             if scan is None:
@@ -134,14 +124,14 @@ class _Gleaning:
         """Look at what our database has for bills of materials by some signers."""
         look = self._look
         for each in attested(look, by):
-            if isinstance(look.contents.get(each.finding.statement), Inventory):
+            if inventory_of(each.finding, look) is not None:
                 self._add(self.gleaned.counted, each.finding, each.until)
 
         def suits(finding: Finding) -> Shortfall | None:
-            if not any(covers(known, finding.predicate_type) for known in _BILLS):
+            if not is_inventory(finding):
                 return _other(finding, "a bill of materials")
-            inventory = look.contents.get(finding.statement)
-            if not isinstance(inventory, Inventory):
+            inventory = inventory_of(finding, look)
+            if inventory is None:
                 return Shortfall(Reason.STATEMENT_MALFORMED, "a bill of materials that could not be read")
             return self._unmatched(finding, inventory)
 
@@ -152,9 +142,8 @@ class _Gleaning:
         short = Shortfall(Reason.SCAN_MISSING, "our scanner made no bill of materials of this image")
         passed: dict[str, datetime | None] = {}
         for finding in self._look.findings:
-            inventory = self._look.contents.get(finding.statement)
-            ours = finding.claim is Claim.REPORT and finding.format == Format.SCANNER_SBOM and finding.established
-            if not ours or not isinstance(inventory, Inventory):
+            inventory = inventory_of(finding, self._look) if is_scanned(finding) else None
+            if inventory is None:
                 continue
             self._add(self.gleaned.counted, finding, None)
             reason = self._unmatched(finding, inventory)
@@ -214,7 +203,7 @@ class _Gleaning:
             ends = earliest((until, self._sources.own_ends(report.scan)))
             there.append(Counted(report.scan, report.evidence, ends))
 
-    def _count(self, scan: Scan, each: Attested) -> None:
+    def _count(self, scan: Scan, each: Standing) -> None:
         if each.finding.statement not in self._seen:  # once, under however many anchors it holds
             self._seen.add(each.finding.statement)
             ends = earliest((each.until, self._sources.attested_ends(scan)))

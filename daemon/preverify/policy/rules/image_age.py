@@ -11,7 +11,7 @@ from preverify.model.findings import Claim, Finding
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Mode, Outcome, RuleResult
-from preverify.policy.demands.attestation_types import PROVENANCE, TYPES, covers
+from preverify.policy.demands.attestation_types import PROVENANCE, TYPES, is_one_of
 from preverify.policy.demands.images import Unread, image_facts, said
 from preverify.policy.demands.summaries import SKEW
 from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
@@ -92,7 +92,7 @@ class Aged:
         ripe: list[datetime | None] = []
 
         def suits(finding: Finding) -> Shortfall | None:
-            if not any(covers(known, finding.predicate_type) for known in TYPES[PROVENANCE]):
+            if not is_one_of(TYPES[PROVENANCE], finding.predicate_type):
                 detail = f"attests {finding.predicate_type[:120] or 'nothing'!r}, expected {PROVENANCE}"
                 return Shortfall(Reason.PREDICATE_TYPE_MISMATCH, detail)
             made = _built(finding)

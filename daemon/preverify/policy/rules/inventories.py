@@ -13,9 +13,9 @@ from preverify.model.findings import Claim, Finding
 from preverify.model.needs import Need
 from preverify.model.reasons import Reason
 from preverify.model.verdicts import Outcome, RuleResult
-from preverify.policy.demands.attestation_types import TYPES, covers
+from preverify.policy.demands.attestation_types import TYPES, is_one_of
 from preverify.policy.quorum import BySpec, Quorum, Resolve, Signer
-from preverify.policy.rules.evidence import Demand, Look, conclude
+from preverify.policy.rules.evidence import Demand, Look, conclude, standing
 from preverify.policy.rules.results import Named, result, undecided
 from preverify.policy.shortfall import Shortfall
 from preverify.policy.wire import Part
@@ -30,6 +30,10 @@ _ORDER = (Outcome.PASSED, Outcome.UNDECIDED, Outcome.FAILED)
 _Said = TypeVar("_Said")
 Judge = Callable[[Inventory], _Said | None]
 """Says something of a bill of materials; None where there is nothing to say."""
+
+
+def _for_good(inventory: Inventory) -> None:
+    del inventory
 
 
 class InventoriesSpec(Part):
@@ -87,7 +91,7 @@ class Inventories:
         """Return every bill that counts by itself, whether or not there are enough of them."""
         found: dict[str, Bill] = {}
         for finding in look.findings:
-            inventory = _inventory(finding, look) if finding.established else None
+            inventory = inventory_of(finding, look) if finding.established else None
             whose = self._whose(finding, look) if inventory is not None else ""
             if inventory is not None and whose:
                 found.setdefault(finding.statement, Bill(finding.evidence, finding.statement, whose, inventory))
@@ -95,23 +99,23 @@ class Inventories:
 
     def _whose(self, finding: Finding, look: Look) -> str:
         """Return who stands for an established finding's bill; empty where nobody does who counts."""
-        if _is_scanned(finding):
+        if is_scanned(finding):
             return "our scanner" if self.scanner else ""
-        if self.by is None or finding.claim is not Claim.ATTESTATION or not _is_inventory(finding):
+        if self.by is None or not is_inventory(finding):
             return ""
-        ends = finding.signing.until if finding.signing is not None else None
-        if ends is not None and ends <= look.now:
-            return ""
-        return "/".join(signer.name for signer in self.by.claimants(finding, look.now)[0])
+        found = standing(finding, self.by, Claim.ATTESTATION, look.now)
+        return "" if found is None else "/".join(signer.name for signer in found.signers)
 
-    def conclude(self, rule: Named, look: Look, *, lack: Judge[Shortfall], until: Judge[datetime]) -> RuleResult:
+    def conclude(
+        self, rule: Named, look: Look, *, lack: Judge[Shortfall], until: Judge[datetime] = _for_good
+    ) -> RuleResult:
         """Return PASSED where there are bills that lack nothing: of enough signers, or our scanner's.
 
         Args:
             rule: Whose result it is.
             look: What is to be seen.
             lack: Why a bill does not count. Others beside one that counts change nothing.
-            until: Until when it counts.
+            until: Until when it counts; left out: for good.
         """
         results = [] if self.by is None else [self._attested(self.by, rule, look, lack, until)]
         if self.scanner:
@@ -131,7 +135,7 @@ class Inventories:
             short, bill = min(wrong, key=lambda each: each[0].reason is Reason.SBOM_MISSING)
             detail = f"{short.detail} ({_NOUN} by {bill.whose})"
             return result(rule, Outcome.FAILED, short.reason, detail, evidence=(bill.evidence,))
-        found = self.conclude(rule, look, lack=part_of_it, until=_always)
+        found = self.conclude(rule, look, lack=part_of_it)
         if found.outcome is not Outcome.PASSED:
             return found
         return replace(found, evidence=tuple(dict.fromkeys((*found.evidence, *(bill.evidence for bill in bills)))))
@@ -140,11 +144,11 @@ class Inventories:
         self, by: Quorum, rule: Named, look: Look, lack: Judge[Shortfall], until: Judge[datetime]
     ) -> RuleResult:
         def suits(finding: Finding) -> Shortfall | None:
-            inventory = _inventory(finding, look)
+            inventory = inventory_of(finding, look)
             return _unread(finding) if inventory is None else lack(inventory)
 
         def ends(finding: Finding) -> datetime | None:
-            inventory = _inventory(finding, look)
+            inventory = inventory_of(finding, look)
             return None if inventory is None else until(inventory)
 
         demand = Demand(
@@ -157,7 +161,7 @@ class Inventories:
             until=ends,
         )
         # Attestations of other things say nothing of this; that there are only such means that there is none.
-        concerned = [each for each in look.findings if not each.predicate_type or _is_inventory(each)]
+        concerned = [each for each in look.findings if not each.predicate_type or is_inventory(each)]
         found = conclude(demand, replace(look, findings=concerned))
         if found.outcome is Outcome.PASSED and not found.evidence:
             return result(rule, Outcome.FAILED, Reason.SBOM_MISSING, f"no {_NOUN} to look at: {found.detail}")
@@ -165,8 +169,8 @@ class Inventories:
 
     def _scanned(self, rule: Named, look: Look, lack: Judge[Shortfall], until: Judge[datetime]) -> RuleResult:
         failed: RuleResult | None = None
-        for report in filter(_is_scanned, look.findings):
-            inventory = _inventory(report, look)
+        for report in filter(is_scanned, look.findings):
+            inventory = inventory_of(report, look)
             if inventory is None:
                 short = _unread(report)
             elif (lacking := lack(inventory)) is not None:
@@ -202,21 +206,20 @@ def part_of_it(inventory: Inventory) -> Shortfall | None:
     return None
 
 
-def _always(inventory: Inventory) -> None:
-    del inventory
-
-
-def _inventory(finding: Finding, look: Look) -> Inventory | None:
+def inventory_of(finding: Finding, look: Look) -> Inventory | None:
+    """Return the bill of materials that a finding's statement is; None where it is none that could be read."""
     content = look.contents.get(finding.statement)
     return content if isinstance(content, Inventory) else None
 
 
-def _is_scanned(finding: Finding) -> bool:
+def is_scanned(finding: Finding) -> bool:
+    """Say whether a finding is what our own scanner found."""
     return finding.claim is Claim.REPORT and finding.established and finding.format == Format.SCANNER_SBOM
 
 
-def _is_inventory(finding: Finding) -> bool:
-    return any(covers(known, finding.predicate_type) for known in _TYPES)
+def is_inventory(finding: Finding) -> bool:
+    """Say whether a finding's statement calls itself a bill of materials."""
+    return is_one_of(_TYPES, finding.predicate_type)
 
 
 def _unread(finding: Finding) -> Shortfall:
