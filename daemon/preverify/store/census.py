@@ -19,7 +19,6 @@ from preverify.store.feed import policy_answer
 from preverify.store.sql import AnyRow, chunks, matches
 
 _PAGE = 1000
-_SUBJECT = ("tenant", "registry", "repository", "digest")
 _LEASE_NAME = "timer"
 
 
@@ -101,7 +100,7 @@ class SqlCensus:
     ) -> dict[tuple[str, str, str], Answer]:
         keys = {(self.tenant, row.registry, row.repository, row.digest) for row in page}
         v, c = t.verdict.c, t.current_verdict.c
-        columns = [c[name] for name in _SUBJECT]
+        columns = [c[name] for name in t.SUBJECT]
         found: dict[tuple[str, str, str], dict[str, PolicyAnswer]] = {key[1:]: {} for key in keys}
         live = {p.name: p.digest for p in policies.policies} if policies is not None else {}
         with reading(self.engine) as connection:

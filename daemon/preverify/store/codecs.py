@@ -1,6 +1,6 @@
 """Rows to values and back. Gatherings and sets of findings are named by content: repeating one adds nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,11 @@ def subject_key(tenant: str, subject: Subject) -> dict[str, str]:
         "repository": subject.repository.path,
         "digest": str(subject.digest),
     }
+
+
+def keys_of(tenant: str, subjects: Iterable[Subject]) -> list[tuple[str, ...]]:
+    """Return the keys of subjects, for `sql.matches`."""
+    return [tuple(subject_key(tenant, subject).values()) for subject in subjects]
 
 
 def subject_of(row: AnyRow) -> Subject:

@@ -21,7 +21,6 @@ from preverify.store.sql import AnyRow, chunks, insert_new, matches
 KEEP = 200_000
 _TRIM = 20_000
 _PAGE = 500
-_SUBJECT = ("tenant", "registry", "repository", "digest")
 _Key = tuple[str, str, str, str]
 
 
@@ -176,7 +175,7 @@ class SqlFeed:
         children: dict[_Key, list[tuple[Digest, str]]] = {}
         modes = live_policies(connection, [self.tenant]).modes.get(self.tenant, {}) if keys else {}
         for part in chunks(answers):
-            columns = [c[name] for name in _SUBJECT]
+            columns = [c[name] for name in t.SUBJECT]
             rows = connection.execute(
                 select(
                     *columns, c.policy, c.policy_digest, c.verdict_id, c.valid_until, v.outcome, v.rules, v.decided_at
@@ -187,7 +186,7 @@ class SqlFeed:
             )
             for row in rows:
                 answers[_key(self.tenant, row)].append(policy_answer(row, modes))
-            columns = [e[name] for name in _SUBJECT]
+            columns = [e[name] for name in t.SUBJECT]
             edges = select(*columns, e.child, e.platform).where(matches(columns, part)).order_by(e.position)
             for row in connection.execute(edges):
                 named = children.setdefault(_key(self.tenant, row), [])

@@ -15,7 +15,6 @@ from preverify.store.changes import note_generation
 from preverify.store.engine import reading, writing
 
 _COLUMNS = [t.policy_generation.c[name] for name in ("number", "digest", "document", "state", "created_at")]
-_SUBJECT = ("tenant", "registry", "repository", "digest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +139,10 @@ class SqlGenerations:
         )
         known = select(p.policy_digest).where(p.tenant == self.tenant)
         stale = (c.tenant == self.tenant, c.policy_digest.in_(known.except_(active)))
-        subjects = select(*(c[name] for name in _SUBJECT), literal("subject"), literal(now, t.change.c.at.type)).where(
+        subjects = select(*(c[name] for name in t.SUBJECT), literal("subject"), literal(now, t.change.c.at.type)).where(
             *stale
         )
-        connection.execute(insert(t.change).from_select([*_SUBJECT, "kind", "at"], subjects.distinct()))
+        connection.execute(insert(t.change).from_select([*t.SUBJECT, "kind", "at"], subjects.distinct()))
         connection.execute(delete(t.current_verdict).where(*stale))
 
 

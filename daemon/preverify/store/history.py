@@ -18,12 +18,11 @@ from preverify.ports import Clock, KnownSubject, Past, Recording, Stored
 from preverify.store import contents, readings, record, tags
 from preverify.store import tables as t
 from preverify.store.bodies import Bodies
-from preverify.store.codecs import digests_of, filled, finding_of, subject_key, subject_of, unpack, verdict_of
+from preverify.store.codecs import digests_of, filled, finding_of, keys_of, subject_key, subject_of, unpack, verdict_of
 from preverify.store.engine import reading, writing
 from preverify.store.sql import AnyRow, chunks, matches
 
 _PAGE = 500
-_SUBJECT = ("tenant", "registry", "repository", "digest")
 _VERDICT = [
     t.verdict.c[name]
     for name in (
@@ -112,7 +111,7 @@ class SqlHistory:
         if repository is not None:
             conditions += [c.registry == repository.registry, c.repository == repository.path]
         if tagged:
-            conditions.append(exists().where(*(t.tag.c[name] == c[name] for name in _SUBJECT)))
+            conditions.append(exists().where(*(t.tag.c[name] == c[name] for name in t.SUBJECT)))
         after: tuple[str, str, str] | None = None
         while True:
             where = [*conditions]
@@ -161,7 +160,7 @@ class SqlHistory:
     ) -> Mapping[tuple[str, str, str], tuple[Digest, ...]]:
         """Return the children whose evidence was read with that of these subjects, each once."""
         e = t.edge.c
-        columns = [e[name] for name in _SUBJECT]
+        columns = [e[name] for name in t.SUBJECT]
         found: dict[tuple[str, str, str], dict[Digest, None]] = {}
         for part in chunks([(self.tenant, r.registry, r.repository, r.digest) for r in rows]):
             where = (matches(columns, part), e.gathered == 1)
@@ -253,7 +252,7 @@ class SqlHistory:
                 rows = connection.execute(
                     select(*_VERDICT, c.valid_until, c.due_at)
                     .select_from(t.current_verdict.join(t.verdict, (v.tenant == c.tenant) & (v.id == c.verdict_id)))
-                    .where(matches([c[name] for name in _SUBJECT], [_key(self.tenant, s) for s in part]))
+                    .where(matches([c[name] for name in t.SUBJECT], keys_of(self.tenant, part)))
                     .order_by(c.policy, c.policy_digest)
                 )
                 for verdict in map(verdict_of, rows):
@@ -281,15 +280,11 @@ class SqlHistory:
         return readings.decided_before(self.engine, self.tenant, subjects, at)
 
 
-def _key(tenant: str, subject: Subject) -> tuple[str, ...]:
-    return tuple(subject_key(tenant, subject)[name] for name in _SUBJECT)
-
-
 def _known(conditions: Sequence[ColumnElement[bool]]) -> Any:
     s, c = t.subject.c, t.current_verdict.c
     due_at = (
         select(func.min(c.due_at))
-        .where(*(c[name] == s[name] for name in _SUBJECT))
+        .where(*(c[name] == s[name] for name in t.SUBJECT))
         .correlate(t.subject)
         .scalar_subquery()
         .label("due_at")

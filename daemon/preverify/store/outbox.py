@@ -15,7 +15,6 @@ from preverify.store.sql import chunks, insert_new, matches
 
 PROFILE = "default"
 _PRIORITY = 20
-_SUBJECT = ("tenant", "registry", "repository", "digest")
 _NEVER_PUT = ("wanted", "would-shadow", "unpublished")
 _PUT = ("signed", "published", "withdrawing", "not-withdrawn")
 
@@ -71,12 +70,12 @@ def want_statements(connection: Connection, recordings: Sequence[Recording], *, 
 
 
 def _set_of(row: Any) -> tuple[str, ...]:
-    return (*(row[name] for name in _SUBJECT), row["profile"], row["set_id"])
+    return (*(row[name] for name in t.SUBJECT), row["profile"], row["set_id"])
 
 
 def _present(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, ...], str]:
     c = t.statement.c
-    columns = [*(c[name] for name in _SUBJECT), c.profile, c.set_id]
+    columns = [*(c[name] for name in t.SUBJECT), c.profile, c.set_id]
     found: dict[tuple[str, ...], str] = {}
     for part in chunks({_set_of(row) for row in rows}):
         for row in connection.execute(select(*columns, c.id).where(matches(columns, part))).mappings():
@@ -118,7 +117,7 @@ def _drop_unsigned(connection: Connection, row: dict[str, Any], now: datetime) -
     connection.execute(
         update(t.statement)
         .where(
-            *(c[name] == row[name] for name in (*_SUBJECT, "profile")),
+            *(c[name] == row[name] for name in (*t.SUBJECT, "profile")),
             c.id != row["id"],
             c.state == "wanted",
             c.envelope.is_(None),
@@ -133,7 +132,7 @@ def withdraw_statements(connection: Connection, recordings: Sequence[Recording],
         return
     keys = [tuple(subject_key(r.tenant, r.subject).values()) for r in recordings]
     c = t.statement.c
-    subject = [c[name] for name in _SUBJECT]
+    subject = [c[name] for name in t.SUBJECT]
     jobs = []
     for part in chunks(keys):
         here = matches(subject, part)

@@ -17,6 +17,7 @@ from preverify.store.codecs import (
     digests_of,
     filled,
     finding_of,
+    keys_of,
     subject_of,
     unpack,
     verdict_of,
@@ -25,8 +26,6 @@ from preverify.store.codecs import (
 from preverify.store.columns import decode
 from preverify.store.engine import reading
 from preverify.store.sql import chunks, matches
-
-_SUBJECT = ("tenant", "registry", "repository", "digest")
 
 
 def stored(
@@ -43,13 +42,13 @@ def stored(
     """
     found: dict[Subject, Stored] = {}
     s, g = t.subject.c, t.gathering.c
-    columns = [s[name] for name in _SUBJECT]
+    columns = [s[name] for name in t.SUBJECT]
     with reading(engine) as connection:
         for part in chunks(subjects):
             rows = connection.execute(
                 select(s.registry, s.repository, s.digest, s.source, s.findings, g.document)
                 .select_from(t.subject.join(t.gathering, (s.tenant == g.tenant) & (s.gathering == g.id)))
-                .where(matches(columns, [_key(tenant, each) for each in part]), s.findings.is_not(None))
+                .where(matches(columns, keys_of(tenant, part)), s.findings.is_not(None))
             ).all()
             sets = _finding_sets(connection, tenant, [row.findings for row in rows])
             gatherings = _with_configs(connection, bodies, tenant, [unpack(row.document) for row in rows], configs)
@@ -86,14 +85,14 @@ def decided_before(engine: Engine, tenant: str, subjects: Sequence[Subject], at:
     """Return for each subject the id of its last verdict at a moment, whatever the policy."""
     found: dict[Subject, str] = {}
     v = t.verdict.c
-    columns = [v[name] for name in _SUBJECT]
+    columns = [v[name] for name in t.SUBJECT]
     with reading(engine) as connection:
         for part in chunks(subjects):
-            here = (matches(columns, [_key(tenant, each) for each in part]), v.decided_at <= at)
+            here = (matches(columns, keys_of(tenant, part)), v.decided_at <= at)
             last = select(*columns, func.max(v.decided_at).label("at")).where(*here).group_by(*columns).subquery()
             rows = connection.execute(
                 select(v.registry, v.repository, v.digest, func.max(v.id).label("id"))
-                .join(last, and_(v.decided_at == last.c.at, *(v[name] == last.c[name] for name in _SUBJECT)))
+                .join(last, and_(v.decided_at == last.c.at, *(v[name] == last.c[name] for name in t.SUBJECT)))
                 .group_by(v.registry, v.repository, v.digest)
             )
             found.update((subject_of(row), row.id) for row in rows)
@@ -133,7 +132,3 @@ def _with_configs(
     digests: list[Digest] = [digest for each in gatherings for digest in configs_of(each)]
     loaded = bodies.load(connection, tenant, digests)
     return [with_configs(each, loaded) for each in gatherings]
-
-
-def _key(tenant: str, subject: Subject) -> tuple[str, str, str, str]:
-    return tenant, subject.repository.registry, subject.repository.path, str(subject.digest)

@@ -284,16 +284,13 @@ def _drop_unused(connection: Connection, batch: Sequence[_Prepared], before: dic
             connection.execute(statement, replaced)
 
 
-_SUBJECT = ("tenant", "registry", "repository", "digest")
-
-
 def _dropping(table: Table, column: str) -> Delete:
     return delete(table).where(
         table.c.tenant == bindparam("s_tenant"),
         table.c.id == bindparam("old"),
         *(
             ~exists().where(
-                *(user.c[name] == bindparam(f"s_{name}") for name in _SUBJECT), user.c[column] == bindparam("old")
+                *(user.c[name] == bindparam(f"s_{name}") for name in t.SUBJECT), user.c[column] == bindparam("old")
             )
             for user in (t.verdict, t.subject)
         ),
@@ -363,7 +360,7 @@ def _store_verdicts(
 _RENEWED = (
     update(t.current_verdict)
     .where(
-        *(t.current_verdict.c[name] == bindparam(f"s_{name}") for name in _SUBJECT),
+        *(t.current_verdict.c[name] == bindparam(f"s_{name}") for name in t.SUBJECT),
         t.current_verdict.c.verdict_id == bindparam("id"),
     )
     .values(

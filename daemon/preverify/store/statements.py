@@ -10,7 +10,7 @@ from preverify.model.errors import BadInput
 from preverify.model.reference import Subject
 from preverify.ports import Clock, Layout, Publication, PublishState, StoredStatement
 from preverify.store import tables as t
-from preverify.store.codecs import subject_key, subject_of
+from preverify.store.codecs import keys_of, subject_of
 from preverify.store.columns import decode, encode
 from preverify.store.engine import reading, writing
 from preverify.store.jobs import make_due
@@ -45,13 +45,14 @@ class SqlStatements:
     def live_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[StoredStatement, ...]]:
         """Return the live statements of many subjects; those without any are left out."""
         c = t.statement.c
-        columns = (c.tenant, c.registry, c.repository, c.digest)
+        columns = [c[name] for name in t.SUBJECT]
         found: dict[Subject, list[StoredStatement]] = {}
         with reading(self.engine) as connection:
             for part in chunks(subjects):
-                keys = [tuple(subject_key(self.tenant, s).values()) for s in part]
                 rows = connection.execute(
-                    select(*_COLUMNS).where(matches(columns, keys), c.state.in_(_LIVE)).order_by(c.created_at, c.id)
+                    select(*_COLUMNS)
+                    .where(matches(columns, keys_of(self.tenant, part)), c.state.in_(_LIVE))
+                    .order_by(c.created_at, c.id)
                 ).all()
                 for statement in self._values(connection, rows):
                     found.setdefault(statement.subject, []).append(statement)

@@ -46,7 +46,8 @@ def _subject(*, key: bool = False) -> tuple[Column[str], Column[str], Column[str
     return (*_repository(key=key), Column("digest", Text, primary_key=key, nullable=False))
 
 
-_SUBJECT = ["tenant", "registry", "repository", "digest"]
+SUBJECT = ("tenant", "registry", "repository", "digest")
+"""The columns by which every table names a subject."""
 
 # --- what was seen ----------------------------------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ edge = Table(
     Column("child", Text, nullable=False),
     Column("platform", Text),  # NULL: written before platforms were kept
     Column("gathered", Integer, nullable=False, server_default="0"),  # 1: its own evidence was read with the index's
-    ForeignKeyConstraint(_SUBJECT, [f"subject.{c}" for c in _SUBJECT]),
+    ForeignKeyConstraint(SUBJECT, [f"subject.{c}" for c in SUBJECT]),
     Index("ix_edge_child", "tenant", "registry", "repository", "child"),
 )
 
@@ -151,8 +152,8 @@ gathering = Table(
     Column("document", Text, nullable=False),
     Column("requests", Integer, nullable=False),
     Column("gathered_at", Instant, nullable=False),
-    ForeignKeyConstraint(_SUBJECT, [f"subject.{c}" for c in _SUBJECT]),
-    Index("ix_gathering_subject", *_SUBJECT),
+    ForeignKeyConstraint(SUBJECT, [f"subject.{c}" for c in SUBJECT]),
+    Index("ix_gathering_subject", *SUBJECT),
 )
 
 finding = Table(
@@ -176,9 +177,9 @@ finding = Table(
     Column("signing", Text),  # NULL: a bare key says it all
     Column("predicate", Text),  # NULL: no facts
     Column("about", Text),  # NULL: the subject itself
-    ForeignKeyConstraint(_SUBJECT, [f"subject.{c}" for c in _SUBJECT]),
+    ForeignKeyConstraint(SUBJECT, [f"subject.{c}" for c in SUBJECT]),
     CheckConstraint("(step = 5) = (reason = 'ok')", name="established"),
-    Index("ix_finding_subject", *_SUBJECT),
+    Index("ix_finding_subject", *SUBJECT),
     Index("ix_finding_signer", "tenant", "signer"),
     Index("ix_finding_statement", "tenant", "statement"),
 )
@@ -257,14 +258,14 @@ verdict = Table(
     Column("generation", Integer, nullable=False),
     Column("cause", Text, nullable=False),
     Column("source", Text, nullable=False),
-    ForeignKeyConstraint(_SUBJECT, [f"subject.{c}" for c in _SUBJECT]),
+    ForeignKeyConstraint(SUBJECT, [f"subject.{c}" for c in SUBJECT]),
     ForeignKeyConstraint(["tenant", "trust_epoch"], ["trust_epoch.tenant", "trust_epoch.id"]),
     CheckConstraint("outcome IN ('passed', 'failed', 'undecided')", name="outcome"),
     CheckConstraint("(outcome = 'passed') = (valid_until IS NOT NULL)", name="validity"),
     CheckConstraint(
         "outcome <> 'passed' OR (gathering IS NOT NULL AND findings IS NOT NULL)", name="rests_on_evidence"
     ),
-    Index("ix_verdict_subject", *_SUBJECT, "policy", "decided_at"),
+    Index("ix_verdict_subject", *SUBJECT, "policy", "decided_at"),
 )
 
 current_verdict = Table(
@@ -336,8 +337,8 @@ statement = Table(
     Column("detail", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
-    UniqueConstraint(*_SUBJECT, "profile", "set_id"),
-    ForeignKeyConstraint(_SUBJECT, [f"subject.{c}" for c in _SUBJECT]),
+    UniqueConstraint(*SUBJECT, "profile", "set_id"),
+    ForeignKeyConstraint(SUBJECT, [f"subject.{c}" for c in SUBJECT]),
     CheckConstraint(
         "state IN ('wanted', 'signed', 'published', 'superseded', 'withdrawing', 'withdrawn', 'not-withdrawn', "
         "'would-shadow', 'unpublished')",
