@@ -123,10 +123,11 @@ with (place / "layer").open("rb") as packed, open("/dev/null", "wb") as into:
         unpack(packed, (place / "layer").stat().st_size, into)
     except MalformedEvidence:
         print("refused")
-try:
-    build([place / "1.zip"], kev=None, epss=None, out=place / "out.db", now=datetime(2026, 1, 1, tzinfo=UTC))
-except BadInput:
-    print("refused")
+for name in ("1.zip", "2.zip", "3.zip"):
+    try:
+        build([place / name], kev=None, epss=None, out=place / "out.db", now=datetime(2026, 1, 1, tzinfo=UTC))
+    except BadInput:
+        print("refused")
 """
 
 
@@ -136,12 +137,10 @@ def test_refusing_takes_no_memory(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "layer", "wb", 1) as layer:
         for _ in range(16):
             layer.write(zeros)
-    with (
-        zipfile.ZipFile(tmp_path / "1.zip", "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open("X.json", "w") as entry,
-    ):
-        for _ in range(16):
-            entry.write(zeros)
+    for name, method in (("1.zip", zipfile.ZIP_DEFLATED), ("2.zip", zipfile.ZIP_BZIP2), ("3.zip", zipfile.ZIP_LZMA)):
+        with zipfile.ZipFile(tmp_path / name, "w", method) as archive, archive.open("X.json", "w") as entry:
+            for _ in range(16):
+                entry.write(zeros)
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
@@ -149,4 +148,4 @@ def test_refusing_takes_no_memory(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(tmp_path)], check=False, capture_output=True, preexec_fn=limit
     )
-    assert done.stdout.split() == [b"refused", b"refused"], done.stderr.decode()[-500:]
+    assert done.stdout.split() == [b"refused"] * 4, done.stderr.decode()[-500:]

@@ -116,6 +116,29 @@ def test_a_damaged_entry_is_named(tmp_path: Path) -> None:
     assert "X-1.json" in built.malformed[0]
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_entry_is_read_only_where_it_is_packed_as_dumps_are(tmp_path: Path, method: int) -> None:
+    """RT-66: of other methods the library unpacks whole chunks, whatever comes out of them."""
+    path = tmp_path / "1.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X-1.json", json.dumps(record(1)), zipfile.ZIP_STORED)
+        archive.writestr("X-2.json", json.dumps(record(2)), method)
+    built = made([path], tmp_path, tolerate=1)
+    assert built.records == 1
+    assert built.malformed == [f"{path}:X-2.json: packed by method {method}, expected stored or deflated"]
+
+
+def test_an_encrypted_entry_is_named(tmp_path: Path) -> None:
+    source = zipped(tmp_path / "1.zip", [record(1), record(2)])
+    data = bytearray(source.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + flags] |= 1
+    source.write_bytes(data)
+    built = made([source], tmp_path, tolerate=1)
+    assert built.records == 1
+    assert "X-1.json: File" in built.malformed[0]
+
+
 def test_a_bomb_in_a_zip_file_is_refused(tmp_path: Path) -> None:
     """RT-66: the ratio is of what was really read, not of what the archive says."""
     with zipfile.ZipFile(tmp_path / "1.zip", "w", zipfile.ZIP_DEFLATED) as archive:

@@ -30,7 +30,17 @@ MAX_SENTENCE = 300
 _RATIO_FROM = 1 << 20
 """Below this many bytes a high ratio is a small file, not a bomb."""
 _FUTURE = timedelta(days=1)
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
+# Of these two what comes out is bounded chunk by chunk; of bzip2 and lzma zipfile unpacks each chunk whole.
+_PACKED_BY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,  # an entry or a stream that is cut short
+    RuntimeError,  # an encrypted entry; NotImplementedError, of features zipfile lacks, is one too
+    OSError,  # also an offset beyond every file, and gzip.BadGzipFile
+    ValueError,  # an offset that fits no integer of the system, a name that is not UTF-8
+)
+"""What zipfile and gzip raise for bytes that they cannot read."""
 
 
 @dataclass(slots=True)
@@ -230,6 +240,10 @@ def _zipped(path: Path, built: Built) -> Iterator[tuple[str, bytes]]:
             if not entry.filename.endswith(".json"):
                 continue
             where = f"{path}:{entry.filename[:200]}"
+            if entry.compress_type not in _PACKED_BY:
+                method = f"packed by method {entry.compress_type}, expected stored or deflated"
+                built.malformed.append(f"{where}: {method}"[:MAX_SENTENCE])
+                continue
             try:
                 with archive.open(entry) as file:
                     data = file.read(MAX_RECORD + 1)
